@@ -4,7 +4,7 @@ use std::io::Write;
 
 use burn_pg::{Error, storage::weights::TensorsError};
 
-use crate::tell::tell;
+use crate::{tell::tell, terminal::restore};
 
 /// Why a command failed.
 pub enum Failure {
@@ -82,6 +82,7 @@ impl Failure {
 /// Ends the process without the destructors of C and C++ libraries. Threads of a lost device's driver may still run,
 /// and would crash the process once the driver is unloaded (seen in 18 of 60 runs with Mesa's software driver).
 fn end(code: u8) -> ! {
+    restore();
     // An error is ignored, because there is no place left to report it.
     let _ = std::io::stdout().flush();
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::tell::tell;
+use crate::{tell::tell, terminal::restore};
 
 /// Time after the first signal in which further signals count as the same one. `timeout` signals its child, and then
 /// its process group, which contains the child.
@@ -57,6 +57,8 @@ impl Interrupt {
             if self.exit_code().is_some() {
                 tell("interrupted: saving after this update; a second signal ends the run at once");
                 thread::sleep(SAME);
+                // The next signal ends the process without a word.
+                restore();
                 return self.release();
             }
             thread::sleep(POLL);

@@ -70,6 +70,7 @@ mod registry;
 mod runs;
 mod settings;
 mod tell;
+mod terminal;
 
 use std::{
     io::{Write, stdout},
@@ -145,7 +146,10 @@ enum Command {
 /// a signal.
 pub fn main_with(register: impl FnOnce(&mut Registry) -> Result<(), RegistryError>) -> ExitCode {
     match run(register) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            terminal::restore();
+            ExitCode::SUCCESS
+        }
         Err(failure) => failure.exit(),
     }
 }

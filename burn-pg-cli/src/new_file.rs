@@ -19,10 +19,8 @@ pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], f
     if out == Path::new("-") {
         bail!("`-`: {what} is not written to stdout; name a file, such as {example}");
     }
-    let folder = match out.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => bail!("{} is not a file; name one, such as {example}", out.display()),
+    let Some(folder) = folder_of(out) else {
+        bail!("{} is not a file; name one, such as {example}", out.display());
     };
     if !folder.is_dir() {
         bail!("{} is not a folder, so {} cannot be written", folder.display(), out.display());
@@ -31,6 +29,16 @@ pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], f
     if out.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         bail!("{} exists and is not a regular file, so it is not replaced; name another file", out.display());
     }
+    check_not_of_runs(out, runs)?;
+    if out.exists() && !force {
+        bail!("{} exists already; --force replaces it", out.display());
+    }
+    Ok(())
+}
+
+/// Refuses the files of runs.
+pub fn check_not_of_runs(out: &Path, runs: &[PathBuf]) -> Result<()> {
+    let folder = folder_of(out).unwrap_or(Path::new("."));
     let name_is_own = out.file_name().is_some_and(|name| RunDir::FILES.iter().any(|own| *own == name));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     let within = |inner: &Path, outer: PathBuf| match (inner.canonicalize(), outer.canonicalize()) {
@@ -41,8 +49,10 @@ pub fn check_new_file(what: &str, example: &str, out: &Path, runs: &[PathBuf], f
     if runs.iter().any(belongs) {
         bail!("{} belongs to the run itself; choose another name", out.display());
     }
-    if out.exists() && !force {
-        bail!("{} exists already; --force replaces it", out.display());
-    }
     Ok(())
+}
+
+/// Returns the folder of a file; `None` if the path is no file.
+fn folder_of(out: &Path) -> Option<&Path> {
+    out.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
 }

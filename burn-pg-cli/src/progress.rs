@@ -13,9 +13,12 @@ use burn_pg::UpdateStats;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use devices::DeviceProgress;
-pub use evaluation::EvalProgress;
+pub use evaluation::{EvalProgress, Schedule};
 
-use crate::tell::{tell, tell_above};
+use crate::{
+    tell::{tell, tell_above},
+    terminal::hide_control_keys,
+};
 use live::Live;
 
 /// Approximate number of plain lines in a run.
@@ -146,7 +149,7 @@ impl Progress {
 }
 
 /// Returns a bar, or `None` if it would not be visible: stderr is not a terminal, or one that cannot redraw (`TERM=dumb`).
-fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
+pub fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
     let target = ProgressDrawTarget::stderr_with_hz(DRAWINGS);
     let bar = ProgressBar::with_draw_target(Some(len), target).with_style(style(template));
     if bar.is_hidden() {
@@ -154,6 +157,7 @@ fn visible_bar(len: u64, template: &str) -> Option<ProgressBar> {
     }
     bar.enable_steady_tick(Duration::from_millis(250));
     tell_above(&bar);
+    hide_control_keys();
     Some(bar)
 }
 

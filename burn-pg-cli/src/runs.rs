@@ -19,8 +19,14 @@ use burn_pg::{
 use serde_json::Value;
 use toml::Table;
 
+use crate::{failure::message, tell::tell};
+
 /// Tables of settings that do not change how a run learns.
 const BESIDE_LEARNING: [&str; 4] = ["checkpoint", "evaluation", "faults", "log"];
+/// Levels of folders below a given one in which runs are looked for: those of sweeps with halving are three levels down.
+const DEPTH: usize = 4;
+/// How the folders of the rungs of a sweep begin.
+const RUNG: &str = "rung-";
 /// The settings of a run of a language model.
 const OF_TEXTS: &str = "lm.toml";
 
@@ -81,6 +87,74 @@ impl Run {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns the run directories in a folder and in folders in it, or the folder itself if it is one, sorted by their paths.
+pub fn run_dirs(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    search(dir, DEPTH, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn search(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    if RunDir::open(dir).check().is_ok() {
+        found.push(dir.into());
+    } else if depth > 0 {
+        let entries = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()) {
+            // A folder of somebody else is no reason to find nothing.
+            let _ = search(&path, depth - 1, found);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the runs that a user names, by run directories or by folders with runs. A run in a folder that has no metrics yet, or is
+/// damaged, is left out with a warning; one that is named itself is refused. Of a sweep with successive halving, the runs of the
+/// last rung are read.
+pub fn read_runs(paths: &[PathBuf]) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for path in paths {
+        let check = RunDir::open(path).check();
+        let within = if check.is_err() && path.is_dir() { run_dirs(path)? } else { Vec::new() };
+        if within.is_empty() {
+            check?;
+            runs.push(Run::read(path)?);
+            continue;
+        }
+        let before = runs.len();
+        for path in of_last_rung(path, within) {
+            match Run::read(&path).and_then(|run| run.check_metrics().map(|()| run)) {
+                Ok(run) => runs.push(run),
+                Err(error) => tell(format_args!("warning: {}; this run is left out", message(&error))),
+            }
+        }
+        if runs.len() == before {
+            bail!("{} has no run with metrics", path.display());
+        }
+    }
+    Ok(runs)
+}
+
+/// Returns the directories of runs.
+pub fn paths(runs: &[Run]) -> Vec<PathBuf> {
+    runs.iter().map(|run| run.path.clone()).collect()
+}
+
+/// Returns the runs of the last rung, if `dir` is the folder of a sweep with rungs, and else all of them.
+fn of_last_rung(dir: &Path, runs: Vec<PathBuf>) -> Vec<PathBuf> {
+    let rung = |run: &Path| -> Option<u32> {
+        let first = run.strip_prefix(dir).ok()?.components().next()?;
+        first.as_os_str().to_str()?.strip_prefix(RUNG)?.parse().ok()
+    };
+    match runs.iter().filter_map(|run| rung(run)).max() {
+        Some(last @ 2..) => {
+            tell(format_args!("{}: the runs of rung {last}, the last one", dir.display()));
+            runs.into_iter().filter(|run| rung(run) == Some(last)).collect()
+        }
+        _ => runs,
     }
 }
 
@@ -153,6 +227,18 @@ fn schedule(table: &Table) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_sweep_with_rungs_the_last_one_is_read() {
+        let runs = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let of = |paths: &[&str]| of_last_rung(Path::new("sweeps/a"), runs(paths));
+        assert_eq!(
+            of(&["sweeps/a/rung-1/trial-1/seed0", "sweeps/a/rung-10/trial-1/seed0", "sweeps/a/rung-9/trial-2/seed0"]),
+            runs(&["sweeps/a/rung-10/trial-1/seed0"])
+        );
+        let plain = ["sweeps/a/trial-1/seed0", "sweeps/a/trial-2/seed0"];
+        assert_eq!(of(&plain), runs(&plain));
+    }
 
     #[test]
     fn settings_are_those_that_make_a_run_learn_as_it_does() {

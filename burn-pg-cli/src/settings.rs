@@ -5,7 +5,7 @@
 
 mod located;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn_pg::{
@@ -69,6 +69,18 @@ pub struct Settings {
     /// Settings of a program, over those of the file.
     #[arg(skip)]
     of_program: Option<Layer>,
+    /// Where the settings come from, if not from the command line.
+    #[arg(skip)]
+    origins: Option<Origins>,
+}
+
+/// Where settings come from that another program or command passes on.
+#[derive(Clone, Default)]
+pub struct Origins {
+    /// The place of each setting of `--set`, by its name there.
+    pub set: BTreeMap<String, String>,
+    /// The place of the options.
+    pub options: String,
 }
 
 /// A configuration, and where its settings come from.
@@ -84,6 +96,11 @@ impl Settings {
     /// Takes `env` if no environment is given.
     pub fn in_env(self, env: &str) -> Self {
         Self { default_env: Some(env.into()), ..self }
+    }
+
+    /// Attributes errors to these places, in place of the command line.
+    pub fn from_places(self, origins: Origins) -> Self {
+        Self { origins: Some(origins), ..self }
     }
 
     /// Adds settings of a program, which are called `from` in messages.
@@ -110,7 +127,8 @@ impl Settings {
     pub fn resolve_over(&self, start: Option<&Layer>, registry: &Registry) -> Result<Resolved> {
         let (positional, set) = self.positional()?;
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
-        let mut given = vec![layer_of(&set)?, self.options()?];
+        let mut given = self.layers_of(&set)?;
+        given.push(self.options()?);
         given.splice(0..0, self.of_program.clone());
         if let Some(file) = &file {
             given.insert(0, Layer { from: file.path.display().to_string(), settings: file.settings.clone() });
@@ -249,9 +267,27 @@ impl Settings {
         Ok(found.map_or(none, |(name, table)| preset(name, table)))
     }
 
+    /// Returns the `--set` settings as layers, one for each place that they come from.
+    fn layers_of(&self, settings: &[&str]) -> Result<Vec<Layer>> {
+        let layer = |from: &str| Layer { from: from.into(), settings: Table::new() };
+        let mut layers = vec![layer("--set")];
+        for setting in settings {
+            let (key, value) = setting
+                .split_once('=')
+                .with_context(|| format!("--set {setting}: expected KEY=VALUE, such as --set gamma=0.98"))?;
+            let place = self.origins.as_ref().and_then(|origins| origins.set.get(key.trim()));
+            layers.extend(place.map(|place| layer(place)));
+            let of_setting = if place.is_some() { layers.last_mut() } else { layers.first_mut() };
+            let of_setting = of_setting.expect("there is a layer");
+            of_setting.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
+        }
+        Ok(layers)
+    }
+
     /// Returns the settings from the options of the command line.
     fn options(&self) -> Result<Layer> {
-        let mut layer = Layer { from: "the command line".into(), settings: Table::new() };
+        let from = self.origins.as_ref().map_or("the command line", |origins| &origins.options);
+        let mut layer = Layer { from: from.into(), settings: Table::new() };
         let whole = |value: u64| i64::try_from(value).expect("the options take no larger number");
         if let Some(algo) = self.algo {
             layer.set("algorithm.kind", algo.name())?;
@@ -313,18 +349,6 @@ fn overridden(under: &Table, over: &Table) -> usize {
         _ => 1,
     })
     .sum()
-}
-
-/// Returns the `--set` settings as a layer.
-fn layer_of(settings: &[&str]) -> Result<Layer> {
-    let mut layer = Layer { from: "--set".into(), settings: Table::new() };
-    for setting in settings {
-        let (key, value) = setting
-            .split_once('=')
-            .with_context(|| format!("--set {setting}: expected KEY=VALUE, such as --set gamma=0.98"))?;
-        layer.set(key.trim(), parse_value(value.trim())).with_context(|| format!("--set {setting}"))?;
-    }
-    Ok(layer)
 }
 
 /// Reads a value as TOML, or as a string if it is not valid TOML: `relu` needs no quotes.

@@ -26,10 +26,22 @@ impl UnknownName {
     /// Creates the error for `name` and finds the one of the `known` names that the user may have meant.
     pub fn new<S: Into<String>>(what: &'static str, name: &str, known: impl IntoIterator<Item = S>) -> Self {
         let known: Vec<String> = known.into_iter().map(Into::into).collect();
-        let similarity = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
-        let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-        let nearest = nearest.filter(|nearest| similarity(nearest) >= NEAR).cloned();
+        let nearest = known.iter().max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)));
+        let nearest = nearest.filter(|nearest| similarity(name, nearest) >= NEAR).cloned();
         Self { what, name: name.into(), known, nearest }
+    }
+
+    /// Sorts the existing names, so that those that contain the name, and then those that are most similar to it, are listed first.
+    #[must_use]
+    pub fn nearest_first(mut self) -> Self {
+        let name = &self.name;
+        let contains = |known: &str| known.to_lowercase().contains(&name.to_lowercase());
+        let order = |a: &String, b: &String| {
+            let by_similarity = similarity(name, b).total_cmp(&similarity(name, a));
+            contains(b).cmp(&contains(a)).then(by_similarity)
+        };
+        self.known.sort_by(order);
+        self
     }
 
     /// Returns the message with `command`, such as `burn-pg envs`, in place of a long list of names.
@@ -55,6 +67,10 @@ impl UnknownName {
         };
         format!("unknown {what} `{name}`{meant}; {list}{hint}")
     }
+}
+
+fn similarity(name: &str, known: &str) -> f64 {
+    strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase())
 }
 
 impl fmt::Display for UnknownName {
@@ -125,6 +141,15 @@ mod tests {
         assert_eq!([unknown(3).to_string(), listed(3)], [short, short]);
         assert_eq!(listed(12), "unknown preset `foo`; `coins presets` lists those that exist");
         assert!(unknown(12).to_string().ends_with("name-7, name-8 and 3 more"), "{}", unknown(12));
+    }
+
+    #[test]
+    fn the_nearest_names_can_be_listed_first() {
+        let known = ["entropy", "approx_kl", "loss", "kl_mean", "value_loss"];
+        let unknown = UnknownName::new("metric", "kl", known).nearest_first();
+        assert_eq!(unknown.known[..2], ["kl_mean", "approx_kl"]);
+        assert!(unknown.to_string().starts_with("unknown metric `kl`"), "{unknown}");
+        assert_eq!(UnknownName::new("metric", "los", known).nearest_first().known[..2], ["loss", "value_loss"]);
     }
 
     #[test]

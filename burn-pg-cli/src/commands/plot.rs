@@ -11,10 +11,10 @@ use clap::ValueEnum;
 use crate::{
     curves::{Curve, curves},
     failure::Failure,
-    new_file::check_new_file,
+    new_file::{check_new_file, check_not_of_runs},
     output::{print_line, replace_bytes},
     program,
-    runs::Run,
+    runs::{Run, paths, read_runs},
     tell::tell,
 };
 pub use drawn::Drawn;
@@ -26,23 +26,26 @@ const AFTER_HELP: &str = "\
 Examples:
   burn-pg plot runs/CartPole-v1-ppo-seed1
   burn-pg plot runs/*-seed* --out curves.svg
+  burn-pg plot sweeps/learning-rates --out sweep.png
   burn-pg plot runs/a runs/b --x time --y explained_variance --out curves.png";
 
 /// Draw learning curves of runs, in the terminal or to a file
 ///
 /// Runs that differ only in seed, device and threads are one curve: their mean, with the 95 % interval of the mean (percentile bootstrap
-/// over runs). With two or three runs, the interval reaches from the lowest to the highest.
+/// over runs). With two or three runs, the interval reaches from the lowest to the highest. The runs of a sweep are one curve for each
+/// trial; of a sweep with successive halving, they are those of the last rung.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP.replace("burn-pg", program::name()))]
 pub struct Args {
-    /// Run directories
+    /// Run directories, or folders with several of them, such as that of a sweep
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// What the horizontal axis is
     #[arg(long, value_enum, default_value_t = X::Steps)]
     x: X,
-    /// Draw this metric of metrics.jsonl, such as explained_variance, or `evaluation`, the mean return of checkpoints
-    #[arg(long, value_name = "KEY", default_value = RETURN)]
+    /// Draw this metric of metrics.jsonl, such as explained_variance, or `return`, the mean return of the last 100 episodes, or
+    /// `evaluation`, the mean return of checkpoints
+    #[arg(long, value_name = "KEY", default_value = "return")]
     y: String,
     /// Draw to this file: FILE.svg or FILE.png [default: in the terminal]
     #[arg(long, value_name = "FILE")]
@@ -89,8 +92,12 @@ fn draw(args: &Args) -> Result<(Vec<Curve>, Drawn)> {
             anyhow::bail!("{} must end in .svg or .png", path.display());
         }
     }
-    let runs = args.runs.iter().map(|path| Run::read(path)).collect::<Result<Vec<_>>>()?;
-    drawn_curves(&runs, args.x, &args.y)
+    let runs = read_runs(&args.runs)?;
+    if let Some(path) = &args.out {
+        check_not_of_runs(path, &paths(&runs))?;
+    }
+    let y = if args.y == "return" { RETURN } else { &args.y };
+    drawn_curves(&runs, args.x, y)
 }
 
 /// Returns the curve of each group of runs, and their chart.

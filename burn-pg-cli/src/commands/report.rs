@@ -18,11 +18,11 @@ use crate::{
         plot::{Drawn, X, drawn_curves},
     },
     failure::Failure,
-    new_file::{check_extension, check_new_file},
+    new_file::{check_extension, check_new_file, check_not_of_runs},
     output::{print_line, replace_bytes},
     program,
     registry::Registry,
-    runs::Run,
+    runs::{Run, paths, read_runs},
     tell::tell,
 };
 use page::{Film, Page};
@@ -45,7 +45,8 @@ const DELAY: u16 = 3;
 const AFTER_HELP: &str = "\
 Examples:
   burn-pg report runs/CartPole-v1-ppo-seed1 --out report.html
-  burn-pg report runs/CartPole-v1-ppo-seed* --out ten-seeds.html";
+  burn-pg report runs/CartPole-v1-ppo-seed* --out ten-seeds.html
+  burn-pg report sweeps/learning-rates --out sweep.html";
 
 /// Write one HTML page about runs: curves, a table, an episode, settings, and the command that repeats them
 ///
@@ -53,7 +54,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP.replace("burn-pg", program::name()))]
 pub struct Args {
-    /// Run directories
+    /// Run directories, or folders with several of them, such as that of a sweep
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// Write to this file
@@ -73,7 +74,8 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
 fn write(args: &Args, registry: &Registry) -> Result<String> {
     check_extension(&args.out, "html")?;
     check_new_file("a report", "report.html", &args.out, &args.runs, args.force)?;
-    let runs = args.runs.iter().map(|path| Run::read(path)).collect::<Result<Vec<_>>>()?;
+    let runs = read_runs(&args.runs)?;
+    check_not_of_runs(&args.out, &paths(&runs))?;
     let (curves, Drawn { chart, .. }) = drawn_curves(&runs, X::Steps, "episode_return_mean")?;
     let film = film(&runs[0], registry).unwrap_or_else(|reason| {
         tell(format_args!("no episode in the report: {reason}"));

@@ -1,11 +1,8 @@
 //! `burn-pg runs`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn_pg::run::RunDir;
 use console::measure_text_width;
 use serde_json::{Value, json};
@@ -16,11 +13,9 @@ use crate::{
     failure::Failure,
     output::print_line,
     program,
-    runs::Run,
+    runs::{Run, run_dirs},
 };
 
-/// Levels of folders below the given one in which runs are looked for: those of sweeps with halving are three levels down.
-const DEPTH: usize = 4;
 /// Columns of a curve.
 const CURVE: usize = 12;
 
@@ -134,26 +129,11 @@ fn find(dir: &Path) -> Result<Vec<PathBuf>> {
         let train = program::command("train CartPole-v1");
         bail!("{} is not a folder; `{train}` makes a run in {RUNS}/", dir.display());
     }
-    let mut found = Vec::new();
-    search(dir, DEPTH, &mut found)?;
+    let found = run_dirs(dir)?;
     if found.is_empty() {
         bail!("{} has no runs", dir.display());
     }
-    found.sort();
     Ok(found)
-}
-
-fn search(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    if RunDir::open(dir).check().is_ok() {
-        found.push(dir.into());
-    } else if depth > 0 {
-        let entries = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?;
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()) {
-            // A folder of somebody else is no reason to list nothing.
-            let _ = search(&path, depth - 1, found);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod folder;
 mod grid;
 mod halving;
 mod keys;
+mod lines;
 mod markdown;
 mod plan;
 mod progress;
@@ -38,7 +39,7 @@ use crate::{
     output::print_line,
     program::{self, Again},
     registry::Registry,
-    settings::Settings,
+    settings::{Origins, Settings},
 };
 use file::SweepFile;
 use folder::Folder;
@@ -49,6 +50,9 @@ use runner::{Runner, Stopped};
 
 /// Folder of sweeps without `--out`.
 const SWEEPS: &str = "sweeps";
+
+/// Columns of what is printed at most, as far as paths and settings allow.
+const WIDTH: usize = 80;
 
 const AFTER_HELP: &str = "\
 A sweep file, with all that it may contain; docs/sweeps.md explains it:
@@ -117,6 +121,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let progress = Progress::new(plan.size(), args.quiet);
     let runner = Runner { program: &|| program.command(), jobs, interrupted: &|| interrupt.exit_code() };
     let results = Sweep { plan: &plan, folder: &folder, runner, progress: &progress }.run();
+    progress.finish();
     let results = results.map_err(|stopped| match stopped {
         Stopped::Error(error) => Failure::Run(error),
         Stopped::Interrupted(code) => {
@@ -127,12 +132,12 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     })?;
     // The rest is repeated quickly.
     interrupt.release();
-    let (text, json) = (markdown::render(&results), results.to_json());
-    folder.write("results.md", &text).map_err(Failure::Run)?;
+    let json = results.to_json();
+    folder.write("results.md", &markdown::render(&results, None)).map_err(Failure::Run)?;
     folder.write("results.json", &format!("{json:#}")).map_err(Failure::Run)?;
     match args.json {
         true => print_line(json)?,
-        false => print_line(text)?,
+        false => print_line(markdown::render(&results, Some(WIDTH)))?,
     }
     match results.have_all_failed() {
         true => Err(Failure::Run(anyhow!("all runs failed; their logs are in {}", folder.path().display()))),
@@ -154,7 +159,8 @@ struct Begun {
 fn begin(args: &Args, registry: &Registry) -> Result<Begun> {
     let (file, text) = SweepFile::read(&args.file)?;
     let jobs = args.jobs.or(file.jobs).unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
-    let check = |arguments: &[String]| check(arguments, registry);
+    let origins = Origins { set: file.places.clone(), options: "the sweep file".into() };
+    let check = |arguments: &[String]| check(arguments, &origins, registry);
     let plan = Plan::of(file, &check).with_context(|| args.file.display().to_string())?;
     let program = Again::new().context("the path of this program is unknown")?;
     let name = args.file.file_stem().unwrap_or(OsStr::new("sweep"));
@@ -163,11 +169,12 @@ fn begin(args: &Args, registry: &Registry) -> Result<Begun> {
     Ok(Begun { plan, jobs, folder, program, interrupt: Interrupt::install()? })
 }
 
-/// Checks the arguments that a run gives to `train`, as `train` itself does.
-fn check(arguments: &[String], registry: &Registry) -> Result<Facts> {
+/// Checks the arguments that a run gives to `train`, as `train` itself does. `origins` are the places of the settings in the sweep
+/// file.
+fn check(arguments: &[String], origins: &Origins, registry: &Registry) -> Result<Facts> {
     let arguments = once("train").chain(arguments.iter().map(String::as_str));
     let of_run = OfRun::try_parse_from(arguments).map_err(|error| first_line(&error))?;
-    let config = of_run.settings.resolve(registry)?.config;
+    let config = of_run.settings.from_places(origins.clone()).resolve(registry)?.config;
     registry.network(&config)?;
     let (env, algo) = (config.env.name.clone(), config.algorithm.algo().to_string());
     Ok(Facts { env, algo, total_steps: config.run.total_steps })

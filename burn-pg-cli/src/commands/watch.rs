@@ -1,6 +1,7 @@
 //! `burn-pg watch`
 
 mod blocks;
+mod exit;
 mod film;
 mod theatre;
 
@@ -38,7 +39,7 @@ Examples:
   burn-pg watch runs/CartPole-v1-ppo-seed1 --gif cartpole.gif --episodes 3
   burn-pg watch runs/CartPole-v1-ppo-seed1 --png moments.png
 
-Ctrl-C ends it.";
+In the terminal, q, Esc or Ctrl-C ends it.";
 
 /// Watch the agent of a run directory play, in the terminal or as a picture file
 ///
@@ -89,7 +90,8 @@ const MOST_PIXELS: u64 = 20_000_000;
 /// Where the pictures go.
 trait Stage: Send {
     /// Shows a moment of an episode. `scene` is `None` if the last state of the episode is gone.
-    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<()>;
+    /// Breaks if the play ends here.
+    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<ControlFlow<()>>;
 }
 
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
@@ -106,7 +108,8 @@ pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
             keep(path, &sheet.finish(), &told)
         }
         (None, None) => {
-            let mut theatre = Theatre::new(agent.spec().id.clone(), args.episodes, args.fps);
+            let theatre = Theatre::new(agent.spec().id.clone(), args.episodes, args.fps);
+            let mut theatre = theatre.map_err(Failure::Run)?;
             play(args, &*agent, env, seed, &mut theatre).map(|_| ())
         }
     }
@@ -178,9 +181,15 @@ fn play(
     let outcome = agent.play(env, seed, args.stochastic, args.episodes as usize, &mut |moment| {
         let scene = moment.env.and_then(|env| env.render(0));
         let is_shown = moment.step <= args.steps;
-        if is_shown && let Err(error) = stage.show(moment, scene.as_ref()) {
-            failed = Some(error);
-            return ControlFlow::Break(());
+        if is_shown {
+            match stage.show(moment, scene.as_ref()) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(end @ ControlFlow::Break(())) => return end,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
         }
         lines.extend(end_of(moment).map(|end| format!("{id}, {}, {end}", place(moment, args.episodes))));
         ControlFlow::Continue(())
@@ -191,8 +200,12 @@ fn play(
 
 /// Describes a moment: "episode 1 of 3, step 20, return 20.0".
 fn place(moment: &Moment<'_>, episodes: u32) -> String {
-    let (episode, step) = (moment.episode + 1, moment.step);
-    format!("episode {episode} of {episodes}, step {step}, return {:.1}", moment.episode_return)
+    format!("episode {} of {episodes}, {}", moment.episode + 1, step(moment))
+}
+
+/// Describes a step: "step 20, return 20.0".
+fn step(moment: &Moment<'_>) -> String {
+    format!("step {}, return {:.1}", moment.step, moment.episode_return)
 }
 
 /// Describes the end of an episode, at its end.

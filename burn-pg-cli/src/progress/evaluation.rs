@@ -26,7 +26,7 @@ enum Shown {
 impl EvalProgress {
     /// Chooses as [`Progress::new`](super::Progress::new) does.
     pub fn new(episodes: usize, quiet: bool) -> Self {
-        let lines = || Shown::Lines { begun: Instant::now(), schedule: Schedule { next: FIRST_LINE } };
+        let lines = || Shown::Lines { begun: Instant::now(), schedule: Schedule::new(FIRST_LINE) };
         let shown = match quiet {
             true => Shown::Nothing,
             false => visible_bar(episodes as u64, "{bar:12} {pos}/{len} episodes evaluated{msg}")
@@ -61,14 +61,19 @@ impl EvalProgress {
     }
 }
 
-/// When plain lines are printed: after 2, 4, 8, 16 seconds and so on, so that a long evaluation prints few.
-struct Schedule {
+/// When plain lines are printed: after 2, 4, 8, 16 seconds and so on, so that what takes long prints few.
+pub struct Schedule {
     next: Duration,
 }
 
 impl Schedule {
+    /// The first line is due after this time.
+    pub fn new(first: Duration) -> Self {
+        Self { next: first }
+    }
+
     /// True if a line is due after that time, once for each line.
-    fn is_due(&mut self, elapsed: Duration) -> bool {
+    pub fn is_due(&mut self, elapsed: Duration) -> bool {
         let is_due = elapsed >= self.next;
         while elapsed >= self.next {
             self.next *= 2;
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn plain_lines_of_an_evaluation_become_rarer() {
-        let mut schedule = Schedule { next: FIRST_LINE };
+        let mut schedule = Schedule::new(FIRST_LINE);
         let due: Vec<u64> = (0..=100).filter(|&second| schedule.is_due(Duration::from_secs(second))).collect();
         assert_eq!(due, [2, 4, 8, 16, 32, 64]);
         // After a long step, one line is printed for all that were due.
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn an_evaluation_that_ends_within_two_seconds_prints_no_line() {
-        let mut schedule = Schedule { next: FIRST_LINE };
+        let mut schedule = Schedule::new(FIRST_LINE);
         assert!((0..2000).all(|millis| !schedule.is_due(Duration::from_millis(millis))));
     }
 }

@@ -60,10 +60,9 @@ fn an_interrupted_run_saves_and_resumes_as_if_it_had_not_been_interrupted() {
     assert_eq!(stderr(&output), "");
     assert!(outcome(&path("other")) == before);
     let refused = at("7");
-    assert_eq!(
-        usage_error(&refused),
-        "error: halves/checkpoints has no checkpoint of update 7; the newest is that of update 60\n"
-    );
+    let message = usage_error(&refused);
+    let begin = "error: halves/checkpoints has no checkpoint of update 7; there are those of updates ";
+    assert!(message.starts_with(begin) && message.ends_with(" and 60\n"), "{message}");
 }
 
 #[test]

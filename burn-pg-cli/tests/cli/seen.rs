@@ -56,6 +56,32 @@ fn plot_draws_runs_in_the_terminal_and_to_files() {
 }
 
 #[test]
+fn plot_and_report_take_a_folder_of_runs() {
+    let folder = trained(&["1", "2"]);
+    let run = |arguments: &[&str]| burn_pg(folder.path(), arguments);
+    for seed in ["1", "2"] {
+        success(&run(&["train", "--resume", &format!("runs/{seed}"), "--total-steps", "4096", "--quiet"]));
+    }
+    let plot = run(&["plot", "runs", "--y", "return"]);
+    assert_contains(success(&plot), "CartPole-v1, ppo: mean return of the last 100 episodes\n");
+    assert_contains(success(&plot), "(2 runs)");
+    success(&run(&["report", "runs", "--out", "two.html"]));
+    assert_contains(&fs::read_to_string(folder.path().join("two.html")).unwrap(), "runs/2");
+    // A run that has just begun is no reason to see nothing of the others.
+    fs::write(folder.path().join("runs/2/metrics.jsonl"), "").unwrap();
+    let plot = run(&["plot", "runs"]);
+    assert_contains(super::text(&plot.stderr), "warning: runs/2 has no metrics yet");
+    assert!(!success(&plot).contains("(2 runs)"));
+    // Files of the runs in the folder are not replaced.
+    refused_with(&run(&["plot", "runs", "--out", "runs/1/checkpoints/a.svg"]), "belongs to the run itself");
+}
+
+#[track_caller]
+fn refused_with(output: &std::process::Output, part: &str) {
+    assert_contains(usage_error(output), part);
+}
+
+#[test]
 fn plot_refuses_what_cannot_be_compared_or_read() {
     let folder = trained(&["1"]);
     let small = [
@@ -72,15 +98,21 @@ fn plot_refuses_what_cannot_be_compared_or_read() {
     success(&burn_pg(folder.path(), [&["train", "Acrobot-v1", "--out", "runs/other"][..], &small].concat()));
     let run = |arguments: &[&str]| burn_pg(folder.path(), arguments);
     let refused = |arguments: &[&str], part: &str| assert_contains(usage_error(&run(arguments)), part);
+    refused(&["plot", "runs"], "runs/1 is a run on CartPole-v1, and runs/other one on Acrobot-v1");
     refused(&["plot", "runs/1", "runs/other"], "runs/1 is a run on CartPole-v1, and runs/other one on Acrobot-v1");
     refused(&["plot", "runs/1", "--y", "los"], "did you mean `loss`");
+    refused(&["plot", "runs/1", "--y", "kl"], "known are: approx_kl, ");
     refused(&["plot", "runs/1", "--out", "c.pdf"], "c.pdf must end in .svg or .png");
     refused(&["plot", "runs/1", "--y", "evaluation"], "has no evaluations");
+    fs::remove_dir_all(folder.path().join("runs/other")).unwrap();
     fs::write(folder.path().join("runs/1/metrics.jsonl"), "").unwrap();
     refused(&["plot", "runs/1"], "runs/1 has no metrics yet");
     fs::write(folder.path().join("runs/1/metrics.jsonl"), "{}\n").unwrap();
     refused(&["plot", "runs/1"], "line 1 of runs/1/metrics.jsonl is not valid");
-    refused(&["plot", "runs"], "runs is not a run directory");
+    refused(&["plot", "runs"], "runs has no run with metrics");
+    refused(&["plot", "no"], "no is not a run directory");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    refused(&["plot", "empty"], "empty is not a run directory");
     refused(&["watch", "runs/1", "--gif", "a.png"], "a.png must end in .gif");
     refused(&["report", "runs/1", "--out", "a.txt"], "a.txt must end in .html");
     refused(
@@ -213,6 +245,61 @@ fn a_sweep_ranks_its_trials_and_goes_on_where_it_was() {
     fs::write(folder.path().join("small.toml"), file.replace("[1, 2]", "[1, 3]")).unwrap();
     usage_error(&sweep(&[]));
     assert_contains(success(&burn_pg(folder.path(), ["runs", "sweeps"])), "CartPole-v1");
+    // The runs of each trial are a curve.
+    let plot = burn_pg(folder.path(), ["plot", "sweeps/small", "--y", "loss"]);
+    for trial in ["num epochs 1 (2 runs)", "num epochs 2 (2 runs)"] {
+        assert_contains(success(&plot), trial);
+    }
+}
+
+#[test]
+fn a_sweep_says_where_a_wrong_setting_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |file: &str, part: &str| {
+        fs::write(folder.path().join("small.toml"), file).unwrap();
+        let output = burn_pg(folder.path(), ["sweep", "small.toml"]);
+        let message = usage_error(&output);
+        assert_contains(message, part);
+        assert!(!message.contains("--set"), "{message}");
+        assert!(!folder.path().join("sweeps").exists());
+    };
+    let begin = "env = 'CartPole-v1'\nseeds = 2\n";
+    refused(
+        &format!("{begin}[grid]\ngamma = [0.9,\n  1.5]\n"),
+        "small.toml: trial 2 (gamma=1.5): `algorithm.gamma` is 1.5; it must be between 0 and 1 ([grid], line 4)",
+    );
+    refused(&format!("{begin}[set]\nnum_envs = 0\n"), "([set], line 4)");
+    refused(
+        &format!("{begin}[random]\ntrials = 1\n[random.settings]\ngamma = {{ choice = ['high'] }}\n"),
+        "([random.settings], line 6)",
+    );
+    refused("env = 'CartPole-v1'\nsedes = 2\n", "unknown key `sedes` (did you mean `seeds`?)");
+    refused("evn = 'CartPole-v1'\nseeds = 2\n", "unknown key `evn` (did you mean `env`?)");
+    refused(&format!("{begin}[random]\ntrails = 2\n"), "unknown key `random.trails` (did you mean `trials`?)");
+    refused(
+        &format!("{begin}[halving]\nfirst_step = 2\n"),
+        "unknown key `halving.first_step` (did you mean `first_steps`?)",
+    );
+}
+
+#[test]
+fn a_sweep_shows_its_progress_within_80_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "env = 'CartPole-v1'\npreset = 'ppo-cleanrl'\nseeds = [1000, 1001]\n[set]\ntotal_steps = 64\nnum_steps = 4\n\
+                evaluation.episodes = 2\ndevice = 'flex'\n[grid]\nnum_epochs = [1, 2]\nlearning_rate = [1e-3, 3e-4]\n\
+                algorithm.gae_lambda = [0.95]\nhidden_sizes = [[8]]\n";
+    fs::write(folder.path().join("small.toml"), file).unwrap();
+    let sweep = burn_pg(folder.path(), ["sweep", "small.toml"]);
+    let (shown, progress) = (success(&sweep), super::text(&sweep.stderr));
+    assert!(progress.starts_with("4 trials, 8 runs, "), "{progress}");
+    assert_contains(progress, "8 of 8: ");
+    let table = |line: &&str| line.starts_with('|');
+    for line in progress.lines().chain(shown.lines().filter(|line| !table(line))) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert_contains(shown, "--seed 1000");
+    assert_contains(shown, "--set learning_rate=");
+    assert!(fs::read_to_string(folder.path().join("sweeps/small/results.md")).unwrap().contains("| steps/s |"));
 }
 
 #[test]

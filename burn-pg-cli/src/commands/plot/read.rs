@@ -51,8 +51,8 @@ fn points(run: &Run, x: X, y: &str) -> Result<Vec<[f64; 2]>> {
     }
     let known: Vec<String> = FIELDS.into_iter().map(str::to_owned).chain(names(&run.metrics)).collect();
     if !known.iter().any(|name| name == y) {
-        let unknown = UnknownName::new("metric", y, known.into_iter().chain([EVALUATION.to_owned()]));
-        bail!("{unknown} (in {path})");
+        let known = known.into_iter().chain(["return", EVALUATION].map(str::to_owned));
+        bail!("{} (in {path})", UnknownName::new("metric", y, known).nearest_first());
     }
     let place = |stats: &UpdateStats| match x {
         X::Steps => stats.env_steps as f64,

@@ -29,6 +29,9 @@ pub struct Base {
 }
 
 impl Base {
+    /// The keys of a base.
+    pub const KEYS: [&str; 5] = ["env", "algo", "preset", "config", "failure_score"];
+
     /// Reads all bases of the file, from `runs` or from the keys beside it. `folder` is that of the sweep file.
     pub fn all(file: &mut Keys, folder: &Path) -> Result<Vec<Self>> {
         let single = Self::take(file, folder)?;
@@ -59,9 +62,7 @@ impl Base {
     }
 
     fn of(table: Table, folder: &Path) -> Result<Self> {
-        let mut keys = Keys::new("runs", table);
-        let base = Self::take(&mut keys, folder)?;
-        keys.finish()?;
+        let base = Self::take(&mut Keys::new("runs", table, &Self::KEYS)?, folder)?;
         base.check_env()?;
         Ok(base)
     }

@@ -1,6 +1,10 @@
 //! The sweep file.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use burn_pg::config::full_key;
@@ -11,12 +15,16 @@ use super::{
     grid::Grid,
     halving::Halving,
     keys::{Keys, whole},
+    lines::places,
     random::Random,
     setting::{Settings, check_names, check_value, flat},
 };
 
 /// The largest seed that a run can have.
 const LARGEST_SEED: u64 = i64::MAX as u64;
+
+/// The keys of the file besides those of a base.
+const KEYS: [&str; 8] = ["runs", "seeds", "first_seed", "jobs", "set", "grid", "random", "halving"];
 
 /// A sweep as its file describes it. The settings themselves are not checked yet.
 pub struct SweepFile {
@@ -29,6 +37,8 @@ pub struct SweepFile {
     pub trials: Vec<Settings>,
     /// Successive halving, and the steps of its last rung.
     pub halving: Option<(Halving, u64)>,
+    /// The place of each setting: `[grid], line 9`.
+    pub places: BTreeMap<String, String>,
 }
 
 impl SweepFile {
@@ -40,7 +50,8 @@ impl SweepFile {
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self> {
-        let mut keys = Keys::new("", text.parse::<Table>().map_err(|error| invalid(&error, text))?);
+        let table = text.parse::<Table>().map_err(|error| invalid(&error, text))?;
+        let mut keys = Keys::new("", table, &[&Base::KEYS[..], &KEYS].concat())?;
         let bases = Base::all(&mut keys, folder)?;
         let seeds = seeds(&mut keys)?;
         let jobs = keys.count("jobs", 1)?.map(usize::try_from).transpose().context("`jobs` is too large")?;
@@ -48,7 +59,6 @@ impl SweepFile {
         let grid = keys.table("grid")?.map(Grid::read).transpose()?;
         let random = keys.table("random")?.map(Random::read).transpose()?;
         let halving = keys.table("halving")?.map(Halving::read).transpose()?;
-        keys.finish()?;
 
         set.iter().try_for_each(|(name, value)| check_value("set", name, value))?;
         let (search, searched) = match (&grid, &random) {
@@ -67,7 +77,7 @@ impl SweepFile {
             (_, Some(random)) => random.draws(),
             (None, None) => vec![Settings::new()],
         };
-        Ok(Self { bases, seeds, jobs, set, trials, halving })
+        Ok(Self { bases, seeds, jobs, set, trials, halving, places: places(text) })
     }
 }
 

@@ -24,11 +24,10 @@ pub struct Rung {
 
 impl Halving {
     pub fn read(table: Table) -> Result<Self> {
-        let mut keys = Keys::new("halving", table);
+        let mut keys = Keys::new("halving", table, &["factor", "first_steps", "first_seeds"])?;
         let factor = keys.count("factor", 2)?.unwrap_or(3);
         let first_steps = keys.count("first_steps", 1)?;
         let first_seeds = keys.count("first_seeds", 1)?;
-        keys.finish()?;
         Ok(Self {
             factor: usize::try_from(factor).context("`halving.factor` is too large")?,
             first_steps: first_steps

@@ -2,25 +2,28 @@
 
 use std::fmt::Display;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow};
 use burn_pg::envs::UnknownName;
 use toml::{Table, Value};
 
-/// A table from which each known key is taken. What remains at the end is unknown.
+/// A table with known keys only.
 pub struct Keys {
     /// The name of the table, such as `halving`; empty for the whole file.
-    name: String,
+    name: &'static str,
     table: Table,
-    known: Vec<&'static str>,
 }
 
 impl Keys {
-    pub fn new(name: &str, table: Table) -> Self {
-        Self { name: name.into(), table, known: Vec::new() }
+    /// Refuses a table with other keys than the `known` ones. This comes before any key is missed, because a misspelt key is the
+    /// more likely mistake.
+    pub fn new(name: &'static str, table: Table, known: &[&str]) -> Result<Self> {
+        match table.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(Self { name, table }),
+            Some(key) => Err(unknown(name, key, known)),
+        }
     }
 
     pub fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
         self.table.remove(key)
     }
 
@@ -54,25 +57,24 @@ impl Keys {
         read(&value).map(Some).ok_or_else(|| anyhow!("`{}` is {value}; it must be {expected}", self.path(key)))
     }
 
-    /// Refuses the keys that were not taken.
-    pub fn finish(self) -> Result<()> {
-        let Some(key) = self.table.keys().next() else { return Ok(()) };
-        let UnknownName { known, nearest, .. } = UnknownName::new("key", key, self.known);
-        let meant = nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
-        let hint = match self.name.is_empty() && nearest.is_none() {
-            true => "; settings of the runs belong in [set], [grid] or [random.settings]",
-            false => "",
-        };
-        let key = match self.name.as_str() {
-            "" => key.clone(),
-            name => format!("{name}.{key}"),
-        };
-        bail!("unknown key `{key}`{meant}; known are: {}{hint}", known.join(", "));
-    }
-
     fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.into() } else { format!("{}.{key}", self.name) }
+        path(self.name, key)
     }
+}
+
+fn path(table: &str, key: &str) -> String {
+    if table.is_empty() { key.into() } else { format!("{table}.{key}") }
+}
+
+/// Returns the error for an unknown key of a table.
+fn unknown(table: &str, key: &str, known: &[&str]) -> Error {
+    let UnknownName { known, nearest, .. } = UnknownName::new("key", key, known.iter().copied());
+    let meant = nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
+    let hint = match table.is_empty() && nearest.is_none() {
+        true => "; settings of the runs belong in [set], [grid] or [random.settings]",
+        false => "",
+    };
+    anyhow!("unknown key `{}`{meant}; known are: {}{hint}", path(table, key), known.join(", "))
 }
 
 /// Returns a number that may be written without a decimal point.

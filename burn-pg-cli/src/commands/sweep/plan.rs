@@ -110,9 +110,10 @@ impl Plan {
         arguments
     }
 
-    /// Returns the command that trains a trial of the last rung with a seed of the user's choice.
-    pub fn command(&self, trial: &Trial) -> String {
-        let arguments = self.rungs.last().map(|rung| self.arguments(trial, rung)).unwrap_or_default();
+    /// Returns the command that repeats the run of a trial of the last rung with a seed.
+    pub fn command(&self, trial: &Trial, seed: u64) -> String {
+        let mut arguments = self.rungs.last().map(|rung| self.arguments(trial, rung)).unwrap_or_default();
+        arguments.extend(["--seed".into(), seed.to_string()]);
         let plain =
             |argument: &str| argument.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-=".contains(letter));
         let quoted = arguments.iter().map(|argument| match plain(argument) {

@@ -36,14 +36,13 @@ enum Distribution {
 
 impl Random {
     pub fn read(table: Table) -> Result<Self> {
-        let mut keys = Keys::new("random", table);
+        let mut keys = Keys::new("random", table, &["trials", "search_seed", "settings"])?;
         let trials = keys.take_as("trials", "a whole number from 1 to 10000", |value| {
             value.as_integer().and_then(|count| u32::try_from(count).ok()).filter(|count| (1..=10_000).contains(count))
         })?;
         let trials = trials.context("[random] has no `trials`; give the number of draws, such as trials = 20")?;
         let seed = keys.count("search_seed", 0)?.unwrap_or(0);
         let table = keys.table("settings")?.unwrap_or_default();
-        keys.finish()?;
         let is_distribution = |table: &Table| KINDS.iter().any(|kind| table.contains_key(*kind));
         let mut settings = Vec::new();
         for (name, value) in flat(table, &is_distribution) {

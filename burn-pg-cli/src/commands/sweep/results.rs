@@ -54,14 +54,15 @@ impl Results<'_> {
     pub fn to_json(&self) -> Value {
         let comparisons = self.comparisons.iter().map(|comparison| {
             let mut value = json!(comparison);
+            value["ties_with_the_first"] = json!(self.ties(comparison));
             let standings = value["standings"].as_array_mut().into_iter().flatten().zip(&comparison.standings);
             for (rank, (value, standing)) in standings.enumerate() {
-                let trial = self.trial(standing);
+                let (trial, seed) = (self.trial(standing), standing.seeds[0]);
                 value["rank"] = json!(rank + 1);
                 value["algo"] = json!(trial.facts.algo);
                 value["preset"] = json!(trial.base.preset);
                 value["config"] = json!(trial.base.config);
-                value["command"] = json!(self.plan.command(trial));
+                value["command"] = json!(self.plan.command(trial, seed));
                 value["settings"] = json!(trial.settings);
             }
             value
@@ -74,16 +75,28 @@ impl Results<'_> {
         })
     }
 
-    /// Returns the command of the best trial of each comparison of the last rung, if there was a search.
+    /// Returns the command that repeats a run of the best trial of each comparison of the last rung, if there was a search.
     pub fn best(&self) -> Vec<String> {
-        let is_last = |comparison: &&Comparison| comparison.rung == self.plan.rungs.len() && self.is_search();
         let best = |of: &Comparison| {
-            of.standings
-                .first()
-                .filter(|best| best.summed.is_some())
-                .map(|standing| self.plan.command(self.trial(standing)))
+            let best = of.standings.first().filter(|best| best.summed.is_some())?;
+            Some(self.plan.command(self.trial(best), best.seeds[0]))
         };
-        self.comparisons.iter().filter(is_last).filter_map(best).collect()
+        self.comparisons.iter().filter(|of| self.is_search() && self.is_last(of)).filter_map(best).collect()
+    }
+
+    /// True if nothing was trained after this comparison.
+    pub fn is_last(&self, comparison: &Comparison) -> bool {
+        comparison.rung == self.plan.rungs.len()
+    }
+
+    /// Returns the numbers of the trials whose intervals overlap that of the first trial.
+    pub fn ties(&self, comparison: &Comparison) -> Vec<usize> {
+        let interval = |standing: &Standing| standing.summed.and_then(|summed| summed.interval);
+        let Some((first, others)) = comparison.standings.split_first() else { return Vec::new() };
+        let Some([first_low, first_high]) = interval(first) else { return Vec::new() };
+        let is_tie =
+            |other: &&Standing| interval(other).is_some_and(|[low, high]| low <= first_high && first_low <= high);
+        others.iter().filter(is_tie).map(|other| other.trial).collect()
     }
 
     pub fn have_all_failed(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The rungs of a sweep, one after the other. A sweep without successive halving has one.
 
 use super::{
+    WIDTH,
     folder::Folder,
     halving::kept,
     plan::{Plan, Trial, by_env},
@@ -66,13 +67,19 @@ impl<'p> Sweep<'p, '_> {
             done => format!(", {done} of them done before"),
         };
         let (trials, runs, path) = (counted(trials.len(), "trial"), counted(runs, "run"), self.folder.path().display());
-        self.progress.say(format_args!("{trials}, {runs}{done}, {jobs} at a time, in {path}"));
+        let (counts, place) = (format!("{trials}, {runs}{done}, {jobs} at a time"), format!("in {path}"));
+        let all = format!("{counts}, {place}");
+        match all.chars().count() <= WIDTH {
+            true => self.progress.say(all),
+            false => [counts, place].iter().for_each(|line| self.progress.say(line)),
+        }
+        self.progress.begin();
     }
 
     /// Brings all runs of a rung to their end, and ranks its trials in each environment.
     fn compare(&self, place: usize, trials: &[&Trial]) -> Result<Vec<(String, Vec<Standing>)>, Stopped> {
         let runs = self.runs(place, trials);
-        let outcomes = self.runner.run_all(&runs, &|run, ended| self.progress.end(run, &ended))?;
+        let outcomes = self.runner.run_all(&runs, &|run, event| self.progress.show(run, &event))?;
         let ended: Vec<(&Run, Outcome)> = runs.iter().zip(outcomes).collect();
         let of_trial = |trial: &Trial| {
             let of_trial = ended.iter().filter(|(run, _)| run.trial == trial.number);

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -19,6 +19,8 @@ use crate::tell::tell;
 
 /// Interval at which a child process is polled.
 const POLL: Duration = Duration::from_millis(20);
+/// Interval at which a run is told to train.
+const TELL: Duration = Duration::from_millis(250);
 /// Interval at which a run of another process is polled.
 const POLL_OTHER: Duration = Duration::from_millis(200);
 
@@ -60,16 +62,18 @@ pub struct Runner<'a> {
     pub interrupted: &'a (dyn Fn() -> Option<u8> + Sync),
 }
 
-/// The end of a run.
-pub enum Ended<'a> {
-    /// It had ended before.
-    Earlier,
-    Now(&'a Outcome),
+/// What happens to a run.
+pub enum Event<'a> {
+    /// It trains. This is told over and over until it ends.
+    Trains,
+    /// It had ended before this sweep came to it.
+    EndedEarlier,
+    Ended(&'a Outcome),
 }
 
 impl Runner<'_> {
-    /// Runs all that have not ended, and returns the outcome of each. Passes each on to `on_end`.
-    pub fn run_all(&self, runs: &[Run], on_end: &(dyn Fn(&Run, Ended) + Sync)) -> Result<Vec<Outcome>, Stopped> {
+    /// Runs all that have not ended, and returns the outcome of each. Passes on what happens to `on_event`.
+    pub fn run_all(&self, runs: &[Run], on_event: &(dyn Fn(&Run, Event) + Sync)) -> Result<Vec<Outcome>, Stopped> {
         let next = AtomicUsize::new(0);
         let outcomes: Vec<Mutex<Option<Outcome>>> = runs.iter().map(|_| Mutex::default()).collect();
         let stopped = Mutex::new(None);
@@ -78,7 +82,7 @@ impl Runner<'_> {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 runs.get(at).zip(outcomes.get(at))
             } {
-                match self.run(run, &|| stopped.lock().expect("no panic").is_some(), on_end) {
+                match self.run(run, &|| stopped.lock().expect("no panic").is_some(), on_event) {
                     Ok(ended) => *outcome.lock().expect("no panic") = Some(ended),
                     Err(why) => {
                         stopped.lock().expect("no panic").get_or_insert(why);
@@ -106,7 +110,7 @@ impl Runner<'_> {
         &self,
         run: &Run,
         is_stopped: &dyn Fn() -> bool,
-        on_end: &(dyn Fn(&Run, Ended) + Sync),
+        on_event: &(dyn Fn(&Run, Event) + Sync),
     ) -> Result<Outcome, Stopped> {
         let stop = || match (self.interrupted)() {
             Some(code) => Some(Stopped::Interrupted(code)),
@@ -125,14 +129,15 @@ impl Runner<'_> {
             found = state()?;
         }
         if let State::Ended(outcome) = found {
-            on_end(run, Ended::Earlier);
+            on_event(run, Event::EndedEarlier);
             return Ok(outcome);
         }
         if let Some(stopped) = stop() {
             return Err(stopped);
         }
         let mut child = self.start(run, &found)?;
-        let status = wait(&mut child, &|| stop().is_some()).context("a run cannot be waited for")?;
+        let status = wait(&mut child, &|| stop().is_some(), &|| on_event(run, Event::Trains))
+            .context("a run cannot be waited for")?;
         let outcome = match (status.code(), state()?) {
             (Some(0), State::Ended(outcome)) => outcome,
             // Whether it was ended or has failed is not known.
@@ -153,7 +158,7 @@ impl Runner<'_> {
             let path = failed_path(&run.dir);
             fs::write(&path, format!("{why}\n")).with_context(|| format!("{} cannot be written", path.display()))?;
         }
-        on_end(run, Ended::Now(&outcome));
+        on_event(run, Event::Ended(&outcome));
         Ok(outcome)
     }
 
@@ -182,10 +187,15 @@ fn begin_log(dir: &Path) -> Result<File> {
     open().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Waits for a child process. Asks it once to save and to end if `is_stopped`.
-fn wait(child: &mut Child, is_stopped: &dyn Fn() -> bool) -> std::io::Result<ExitStatus> {
+/// Waits for a child process, and calls `waits` now and then. Asks it once to save and to end if `is_stopped`.
+fn wait(child: &mut Child, is_stopped: &dyn Fn() -> bool, waits: &dyn Fn()) -> std::io::Result<ExitStatus> {
     let mut is_asked = false;
+    let mut told = Instant::now();
     loop {
+        if told.elapsed() >= TELL {
+            waits();
+            told = Instant::now();
+        }
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }

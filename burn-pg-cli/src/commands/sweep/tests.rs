@@ -252,7 +252,7 @@ fn all_trials_are_checked_before_anything_runs() {
 fn results_are_a_table_that_is_aligned() {
     let lab = Lab::new("env = 'CartPole-v1'\nseeds = [0, 1000]\ngrid = { gamma = [0.5, 'crash'] }");
     let results = lab.run().unwrap();
-    let text = markdown::render(&results);
+    let text = markdown::render(&results, None);
     let table: Vec<_> = text.lines().take(6).collect();
     assert_eq!(
         table,
@@ -265,6 +265,8 @@ fn results_are_a_table_that_is_aligned() {
             "|    2 |     2 | crash |     2 |      2 |  500.0 |  500.0 |  500.0 to 500.0 | 500.0 |       - |",
         ]
     );
+    assert!(text.contains("Trial 1 is not clearly better than trial 2: their 95 % intervals overlap."), "{text}");
+    assert!(text.contains("    burn-pg train CartPole-v1 --set gamma=0.5 --seed 0"), "{text}");
     assert!(text.contains("Failed runs count with the lowest score of the table."), "{text}");
     assert!(text.contains("Tune on seeds 1000 and up"), "{text}");
     let json = results.to_json();

@@ -1,6 +1,6 @@
 //! Episodes in files.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use anyhow::Result;
 use burn_pg::{
@@ -38,10 +38,11 @@ impl Film {
 }
 
 impl Stage for Film {
-    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<()> {
-        let Some(scene) = scene else { return Ok(()) };
+    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<ControlFlow<()>> {
+        let Some(scene) = scene else { return Ok(ControlFlow::Continue(())) };
         self.gif.set_delay(if end_of(moment).is_some() { PAUSE } else { self.delay });
-        Ok(self.gif.push(&scene.rasterise(self.width))?)
+        self.gif.push(&scene.rasterise(self.width))?;
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -71,7 +72,7 @@ impl Sheet {
 }
 
 impl Stage for Sheet {
-    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<()> {
+    fn show(&mut self, moment: &Moment<'_>, scene: Option<&Scene>) -> Result<ControlFlow<()>> {
         self.episodes.resize_with(moment.episode + 1, Vec::new);
         let scenes = &mut self.episodes[moment.episode];
         let every = self.every.entry(moment.episode).or_insert(1);
@@ -86,7 +87,7 @@ impl Stage for Sheet {
             });
             *every *= 2;
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -77,14 +77,14 @@ pub enum CheckpointError {
         source: ConfigError,
     },
     /// There is no checkpoint of that update.
-    #[error("{} has no checkpoint of update {update}{}", .path.display(), newest_hint(*.newest))]
+    #[error("{} has no checkpoint of update {update}{}", .path.display(), others_hint(.others))]
     Missing {
         /// Folder of the checkpoints.
         path: PathBuf,
         /// The update.
         update: u64,
-        /// The update of the newest checkpoint, if there is one.
-        newest: Option<u64>,
+        /// The updates of the checkpoints that there are.
+        others: Vec<u64>,
     },
     /// There are checkpoints, but none of them can be loaded.
     #[error("none of the {} checkpoints in {} can be loaded", .errors.len(), .path.display())]
@@ -96,6 +96,33 @@ pub enum CheckpointError {
     },
 }
 
-fn newest_hint(newest: Option<u64>) -> String {
-    newest.map_or_else(|| ", nor any other".into(), |update| format!("; the newest is that of update {update}"))
+/// Says which checkpoints there are: all of a few, or else the first and the last ones.
+fn others_hint(others: &[u64]) -> String {
+    const ENDS: usize = 4;
+    let list = |updates: &[u64]| updates.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    match others {
+        [] => ", nor any other".into(),
+        [one] => format!("; there is one of update {one}"),
+        [all @ .., last] if all.len() < 3 * ENDS => format!("; there are those of updates {} and {last}", list(all)),
+        [first @ .., last] => {
+            let (begin, end) = (&first[..ENDS], &first[first.len() - ENDS..]);
+            let between = first.len() - 2 * ENDS;
+            format!("; there are those of updates {}, {between} more, {} and {last}", list(begin), list(end))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checkpoints_that_there_are_are_named() {
+        assert_eq!(others_hint(&[]), ", nor any other");
+        assert_eq!(others_hint(&[7]), "; there is one of update 7");
+        assert_eq!(others_hint(&[7, 9, 12]), "; there are those of updates 7, 9 and 12");
+        let many: Vec<u64> = (1..=100).collect();
+        let told = "; there are those of updates 1, 2, 3, 4, 91 more, 96, 97, 98, 99 and 100";
+        assert_eq!(others_hint(&many), told);
+    }
 }

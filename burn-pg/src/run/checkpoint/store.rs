@@ -184,7 +184,7 @@ impl Checkpoints {
     pub fn load(&self, update: u64) -> Result<Checkpoint, CheckpointError> {
         let updates = self.updates()?;
         if !updates.contains(&update) {
-            return Err(CheckpointError::Missing { path: self.path.clone(), update, newest: updates.last().copied() });
+            return Err(CheckpointError::Missing { path: self.path.clone(), update, others: updates });
         }
         Checkpoint::read(&self.path_of(update))
     }
