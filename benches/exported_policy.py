@@ -73,12 +73,14 @@ class ExportedPolicy(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, kernel, int(stride)), ACTIVATIONS[self.about["activation"]]()]
         return nn.Sequential(*layers, nn.Flatten())
 
-    def encode(self, observation, encoder):
-        """Concatenates all parts of an observation, images after their convolutions."""
+    def encode(self, observation, encoder, network):
+        """Concatenates the parts of an observation that a network sees, images after their convolutions."""
+        seen = json.loads(self.about.get(f"{network}_inputs", json.dumps(self.parts)))
+        parts = [name for name in self.parts if name in seen]
         kind = self.policy[0].weight.dtype
         scaled = lambda name: observation[name].to(kind) * float(self.about.get(f"encoder.{name}.scale", 1))
         passed = lambda name: encoder[name](scaled(name)) if encoder and name in encoder else observation[name].to(kind)
-        return torch.cat([passed(name) for name in self.parts], 1)
+        return torch.cat([passed(name) for name in parts], 1)
 
     def memory_len(self):
         cells = [cell for cell in (self.memory, self.value_memory) if cell]
@@ -94,8 +96,10 @@ class ExportedPolicy(nn.Module):
             observation = normal.clamp(-clip, clip).to(self.policy[0].weight.dtype)
         if not isinstance(observation, dict):
             observation = {"observation": observation}
-        actor = self.encode(observation, self.encoder)
-        critic = self.encode(observation, self.value_encoder) if self.value_encoder else actor
+        actor = self.encode(observation, self.encoder, "actor")
+        critic = actor
+        if self.value_encoder or about.get("actor_inputs") != about.get("critic_inputs"):
+            critic = self.encode(observation, self.value_encoder, "critic")
         if self.memory:
             if memory is None:
                 memory = actor.new_zeros(len(actor), self.memory_len())

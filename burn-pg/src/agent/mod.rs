@@ -62,10 +62,12 @@ pub struct Agent<P: Policy<Observation = Observation> = ActorCritic> {
 pub struct Decision {
     /// The most probable actions, as the environment takes them; discrete ones are counted from 0.
     pub actions: ActionBuffer,
-    /// The parameters of the distributions over actions, as in [`Distribution::parameters`]: logits; or means followed
-    /// by logarithms of standard deviations, before any clipping or squashing. Shape `[B, P]`.
+    /// The parameters of the distributions over actions, as in [`Distribution::parameters`]: logits; means followed by
+    /// logarithms of standard deviations, before any clipping or squashing; or the concentrations of Beta distributions.
+    /// Shape `[B, P]`.
     pub parameters: Vec<f32>,
-    /// Estimated values of the observations, if there is a critic. Shape `[B]`.
+    /// Estimated values of the observations, if there is a critic; [normalised](crate::source::ValueNormalizer) ones, if it has
+    /// learnt those. Shape `[B]`.
     pub values: Option<Vec<f32>>,
     /// The recurrent state after the observations, if the policy is recurrent. Shape `[B, M]`.
     pub state: Option<Vec<f32>>,

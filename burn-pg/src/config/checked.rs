@@ -122,6 +122,8 @@ impl CheckedConfig {
             recurrence: self.network.recurrence.cell(),
             exploration: self.network.exploration,
             encoder: self.network.encoder.clone(),
+            actor_inputs: self.network.actor_inputs.clone(),
+            critic_inputs: self.network.critic_inputs.clone(),
         })
     }
 }

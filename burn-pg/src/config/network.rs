@@ -27,6 +27,11 @@ pub struct NetworkConfig {
     /// How continuous actions are explored. Default: a Gaussian with standard deviation 1, whose actions are clipped to
     /// the bounds.
     pub exploration: Exploration,
+    /// Parts of the observation that the actor sees: names of parts of a dictionary. Default empty: all.
+    pub actor_inputs: Vec<String>,
+    /// Parts of the observation that the critic sees, such as those that only a simulator knows; the same as those of the
+    /// actor with `shared_layers`. Default empty: all.
+    pub critic_inputs: Vec<String>,
     /// A network of the program, in place of all above: `kind` is then its name, and the table has its own settings.
     #[serde(skip)]
     pub custom: Option<CustomNetwork>,
@@ -41,6 +46,8 @@ impl Default for NetworkConfig {
             shared_layers: false,
             recurrence: Recurrence::default(),
             exploration: Exploration::default(),
+            actor_inputs: Vec::new(),
+            critic_inputs: Vec::new(),
             custom: None,
         }
     }

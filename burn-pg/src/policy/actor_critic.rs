@@ -12,6 +12,7 @@ use super::{
     encoder::PartLayers,
     head::Kind,
     init::Initial,
+    inputs::Inputs,
     mlp::HIDDEN_GAIN,
     perceptrons::{Places, reason},
 };
@@ -39,6 +40,10 @@ pub struct NetworkSpec {
     pub exploration: Exploration,
     /// The encoder of the observations, before all other layers.
     pub encoder: EncoderSpec,
+    /// Names of the parts of an observation, which must be a dictionary, that the actor sees; empty for all.
+    pub actor_inputs: Vec<String>,
+    /// Names of the parts that the critic sees; empty for all. The same as those of the actor if layers are shared.
+    pub critic_inputs: Vec<String>,
 }
 
 impl NetworkSpec {
@@ -47,6 +52,7 @@ impl NetworkSpec {
         match self {
             _ if self.recurrence.is_some() => Some(reason::RECURRENT),
             _ if self.encoder != EncoderSpec::default() => Some(reason::ENCODER),
+            _ if self.selects_inputs() => Some(reason::INPUTS),
             _ if self.exploration.sde.is_some() => Some(reason::GSDE),
             _ if self.exploration.is_beta() => Some(reason::BETA),
             _ => None,
@@ -74,6 +80,8 @@ impl Default for NetworkSpec {
             recurrence: None,
             exploration: Exploration::default(),
             encoder: EncoderSpec::default(),
+            actor_inputs: Vec::new(),
+            critic_inputs: Vec::new(),
         }
     }
 }
@@ -110,7 +118,8 @@ impl ActorCritic {
     /// [`UnsupportedSpace`] if the networks do not fit the observations.
     ///
     /// # Panics
-    /// If the exploration is state-dependent in two ways: see [`Head::new`].
+    /// If the exploration is state-dependent in two ways: see [`Head::new`]; if actor and critic share layers, but not the
+    /// parts that they see.
     pub fn new(
         spec: &EnvSpec,
         shape: &NetworkSpec,
@@ -147,9 +156,14 @@ impl ActorCritic {
             let offset = if exploration.state_dependent { exploration.log_std } else { 0.0 };
             settings.push(("network.exploration.log_std", offset.to_string()));
         }
-        let parts = self.encoder.iter().flat_map(|encoder| &encoder.parts);
+        settings.push(("network.actor_inputs", seen(self.encoder.as_ref())));
+        let parts = self.encoder.iter().flat_map(|encoder| &encoder.inputs.parts);
         for layer in parts.filter_map(PartLayers::convolutions).flatten() {
             settings.push(("network.layers", layer.to_string()));
+        }
+        // Last, because only one of two policies may have a critic.
+        if self.has_critic() {
+            settings.push(("network.critic_inputs", seen(self.critic_encoder.as_ref().or(self.encoder.as_ref()))));
         }
         settings
     }
@@ -159,8 +173,10 @@ impl ActorCritic {
         if self.memory.is_some() {
             return Err(reason::RECURRENT);
         }
-        if self.encoder.is_some() {
-            return Err(reason::ENCODER);
+        if let Some(encoder) = &self.encoder {
+            let has_images =
+                [Some(encoder), self.critic_encoder.as_ref()].into_iter().flatten().any(|of| !of.images.is_empty());
+            return Err(if has_images { reason::ENCODER } else { reason::INPUTS });
         }
         if self.head.sde_log_std.is_some() {
             return Err(reason::GSDE);
@@ -204,33 +220,41 @@ impl ActorCritic {
         initial: &mut Initial<'_>,
         device: &Device,
     ) -> Result<Self, UnsupportedSpace> {
-        let parts = shape.encoder.parts(spec)?;
-        let observed = parts.iter().map(PartLayers::features).sum();
-        let mut encoder = |wanted: bool| {
-            let wanted = wanted && shape.encoder != EncoderSpec::default();
-            wanted.then(|| Encoder::with(&parts, shape.activation, initial, device))
+        let sees_the_same = shape.actor_inputs == shape.critic_inputs;
+        assert!(
+            sees_the_same || !(shape.shared && shape.critic),
+            "actor and critic share layers, but not what they see"
+        );
+        let [for_actor, for_critic] = shape.inputs(spec)?;
+        let has_own = shape.critic && !shape.shared;
+        let mut encoder = |wanted: bool, inputs: &Inputs| {
+            let wanted = wanted && (shape.encoder != EncoderSpec::default() || shape.selects_inputs());
+            wanted.then(|| Encoder::with(inputs, shape.activation, initial, device))
         };
-        let (encoder, critic_encoder) = (encoder(true), encoder(shape.critic && !shape.shared));
-        let mut cell = |wanted: bool| {
+        let (encoder, critic_encoder) = (encoder(true, &for_actor), encoder(has_own, &for_critic));
+        let mut cell = |wanted: bool, inputs: &Inputs| {
             let (kind, size) = shape.recurrence.filter(|_| wanted)?;
-            Some(Cell::with(kind, observed, size, initial, device))
+            Some(Cell::with(kind, inputs.features(), size, initial, device))
         };
-        let (memory, critic_memory) = (cell(true), cell(shape.critic && !shape.shared));
-        let mut hidden = vec![shape.recurrence.map_or(observed, |(_, size)| size)];
-        hidden.extend_from_slice(&shape.hidden_sizes);
+        let (memory, critic_memory) = (cell(true, &for_actor), cell(has_own, &for_critic));
+        let hidden = |inputs: &Inputs| {
+            let first = shape.recurrence.map_or(inputs.features(), |(_, size)| size);
+            [&[first], &shape.hidden_sizes[..]].concat()
+        };
+        let (hidden, of_critic) = (hidden(&for_actor), hidden(&for_critic));
         let head = Head::new(&spec.action_space, shape.exploration, hidden[hidden.len() - 1], device);
         let mut network = |before: &[usize], outputs: usize, gain: f64| {
             let sizes = [before, &[outputs]].concat();
             Mlp::with(&sizes, shape.activation, gain, initial, device)
         };
-        let (trunk, before) = match (shape.shared, hidden.split_last()) {
+        let (trunk, before, before_critic) = match (shape.shared, hidden.split_last()) {
             (true, Some((&last, before))) if !before.is_empty() => {
-                (Some(network(before, last, HIDDEN_GAIN)), vec![last])
+                (Some(network(before, last, HIDDEN_GAIN)), vec![last], vec![last])
             }
-            _ => (None, hidden),
+            _ => (None, hidden, of_critic),
         };
         let actor = network(&before, head.inputs(&spec.action_space), POLICY_GAIN);
-        let critic = shape.critic.then(|| network(&before, 1, VALUE_GAIN));
+        let critic = shape.critic.then(|| network(&before_critic, 1, VALUE_GAIN));
         Ok(Self { encoder, critic_encoder, memory, critic_memory, trunk, actor, critic, head })
     }
 
@@ -257,6 +281,15 @@ impl ActorCritic {
                 self.head.distribution(self.actor.output(features.clone()), Some(features), observation)
             }
         }
+    }
+}
+
+/// Describes the parts of an observation that an encoder sees.
+fn seen(encoder: Option<&Encoder>) -> String {
+    let places = encoder.map(|encoder| &encoder.inputs.places);
+    match places.filter(|places| !places.iter().copied().eq(0..places.len())) {
+        None => "the first parts, or all".into(),
+        Some(places) => format!("the parts {places:?}, counted from 0"),
     }
 }
 

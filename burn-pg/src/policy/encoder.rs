@@ -11,7 +11,7 @@ use burn_pg_envs::{EnvSpec, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDEN_GAIN};
+use super::{Activation, Observation, UnsupportedSpace, init::Initial, inputs::Inputs, mlp::HIDDEN_GAIN};
 
 /// The encoder of the observations, before all other layers.
 ///
@@ -124,16 +124,18 @@ impl EncoderSpec {
     /// [`UnsupportedSpace`] if there are convolutions but no image, an image but no convolutions, an image that is too
     /// small for them, or a part of the observation that is neither a box nor an image.
     pub fn check(&self, spec: &EnvSpec) -> Result<(), UnsupportedSpace> {
-        self.parts(spec).map(|_| ())
+        let all: Vec<usize> = (0..spec.observation_space.parts().len()).collect();
+        self.parts(spec, &all).map(|_| ())
     }
 
-    /// Returns the layers for each part of the observations of an environment.
+    /// Returns the layers for the parts of the observations of an environment at `places`.
     ///
     /// # Errors
     /// See [`check`](Self::check).
-    pub(crate) fn parts(&self, spec: &EnvSpec) -> Result<Vec<PartLayers>, UnsupportedSpace> {
+    pub(crate) fn parts(&self, spec: &EnvSpec, places: &[usize]) -> Result<Vec<PartLayers>, UnsupportedSpace> {
         let (env, space) = (spec.id.clone(), spec.observation_space.to_string());
         let parts = spec.observation_space.parts();
+        let parts: Vec<&Space> = places.iter().map(|&place| parts[place]).collect();
         let is_box_or_image = |part: &&Space| matches!(part, Space::Box { .. } | Space::Image { .. });
         if !parts.iter().all(is_box_or_image) {
             return Err(UnsupportedSpace::Observation { env, space });
@@ -237,13 +239,14 @@ impl PartLayers {
     }
 }
 
-/// An encoder: concatenates the features of images, after convolutions, and vectors as they are.
+/// An encoder: concatenates the features of images, after convolutions, and vectors as they are. It may see some parts of an
+/// observation only.
 #[derive(Module, Debug)]
 pub struct Encoder {
     /// The convolutions of each image, in the order of the parts.
     pub(crate) images: Vec<Convolutions>,
     #[module(skip)]
-    pub(crate) parts: Vec<PartLayers>,
+    pub(crate) inputs: Inputs,
 }
 
 /// A sequence of convolutions, with an activation after each.
@@ -255,18 +258,13 @@ pub struct Convolutions {
 }
 
 impl Encoder {
-    pub(super) fn with(
-        parts: &[PartLayers],
-        activation: Activation,
-        initial: &mut Initial<'_>,
-        device: &Device,
-    ) -> Self {
-        let images = parts.iter().filter_map(|part| {
+    pub(super) fn with(inputs: &Inputs, activation: Activation, initial: &mut Initial<'_>, device: &Device) -> Self {
+        let images = inputs.parts.iter().filter_map(|part| {
             let PartLayers::Image { shapes, layers, .. } = part else { return None };
             let layers = shapes.iter().zip(layers).map(|([inputs, ..], layer)| conv(*inputs, *layer, initial, device));
             Some(Convolutions { layers: layers.collect(), activation })
         });
-        Self { images: images.collect(), parts: parts.to_vec() }
+        Self { images: images.collect(), inputs: inputs.clone() }
     }
 
     /// Returns the features of B observations. Shape `[B, F]`.
@@ -275,10 +273,11 @@ impl Encoder {
     /// If the observations do not have the parts that the encoder was made for.
     #[must_use]
     pub fn forward(&self, observation: &Observation) -> Tensor<2> {
-        assert_eq!(observation.inputs.len(), self.parts.len(), "one input for each part of the observation space");
         let mut images = self.images.iter();
         let mut features: Vec<Tensor<2>> = Vec::new();
-        for (input, part) in observation.inputs.iter().zip(&self.parts) {
+        let Inputs { places, parts } = &self.inputs;
+        for (&place, part) in places.iter().zip(parts) {
+            let input = observation.inputs.get(place).expect("one input for each part of the observation space");
             features.push(match part {
                 PartLayers::Vector { .. } => input.floats(),
                 PartLayers::Image { scale, shapes, .. } => {

@@ -5,7 +5,7 @@
 
 use burn_pg_envs::{EnvSpec, Space};
 
-use super::{CellKind, NetworkSpec, cell::STEP_BYTES, encoder::PartLayers};
+use super::{CellKind, NetworkSpec, cell::STEP_BYTES, encoder::PartLayers, inputs::Inputs};
 use crate::kernel::{
     Activation, MOST_LAYERS,
     host::{BLOCK, held_elements, kept_bytes, tasks},
@@ -26,9 +26,11 @@ pub(crate) struct NetworkFootprint {
     perceptrons: Vec<Perceptron>,
     /// Recurrent layers with their inputs and widths: one for the actor, and one for the critic unless they share it.
     cells: Vec<(CellKind, u64, u64)>,
-    /// The layers for the parts of an observation in an encoder, and the number of encoders.
-    parts: Vec<PartLayers>,
-    encoders: u64,
+    /// The layers for the parts of an observation in each encoder: that of the actor, and that of the critic unless they
+    /// share it.
+    encoders: Vec<Vec<PartLayers>>,
+    /// True if the networks see some parts of an observation only.
+    selects_inputs: bool,
     /// Parameters of the head.
     head: u64,
     /// Outputs of the actor.
@@ -55,12 +57,16 @@ impl NetworkSpec {
     /// layers, because creating its networks will fail. `kernels` is true if perceptrons are kernels of the `flex`
     /// backend.
     pub(crate) fn footprint(&self, spec: &EnvSpec, kernels: bool) -> NetworkFootprint {
-        let parts = self.encoder.parts(spec).unwrap_or_default();
-        let observed = parts.iter().map(PartLayers::features).sum::<usize>() as u64;
-        let both = if self.critic && !self.shared { 2 } else { 1 };
-        let cell = self.recurrence.map(|(kind, size)| (kind, observed, size as u64));
-        let mut hidden = vec![cell.map_or(observed, |(_, _, size)| size)];
-        hidden.extend(self.hidden_sizes.iter().map(|&size| size as u64));
+        let mut inputs = self.inputs(spec).unwrap_or_default().to_vec();
+        let of_inputs = |inputs: &Inputs| {
+            let observed = inputs.features() as u64;
+            let cell = self.recurrence.map(|(kind, size)| (kind, observed, size as u64));
+            let first = cell.map_or(observed, |(_, _, size)| size);
+            (cell, [first].into_iter().chain(self.hidden_sizes.iter().map(|&size| size as u64)).collect::<Vec<_>>())
+        };
+        let ((cell, mut hidden), (cell_of_critic, mut of_critic)) = (of_inputs(&inputs[0]), of_inputs(&inputs[1]));
+        inputs.truncate(if self.critic && !self.shared { 2 } else { 1 });
+        let cells = cell.into_iter().chain(cell_of_critic).take(inputs.len()).collect();
         let (action_len, features) = (spec.action_space.flat_len() as u64, hidden[hidden.len() - 1]);
         let (outputs, head) = match &spec.action_space {
             Space::Discrete { .. } | Space::MultiDiscrete { .. } => (spec.action_space.mask_len() as u64, 0),
@@ -76,14 +82,15 @@ impl NetworkSpec {
         let mut perceptrons = Vec::new();
         if self.shared && hidden.len() > 1 {
             perceptrons.push(perceptron(std::mem::replace(&mut hidden, vec![features]), true));
+            of_critic = vec![features];
         }
         perceptrons.push(perceptron([&hidden[..], &[outputs]].concat(), false));
-        perceptrons.extend(self.critic.then(|| perceptron([&hidden[..], &[1]].concat(), false)));
+        perceptrons.extend(self.critic.then(|| perceptron([&of_critic[..], &[1]].concat(), false)));
         NetworkFootprint {
             perceptrons,
-            cells: cell.map_or(Vec::new(), |cell| vec![cell; both]),
-            parts,
-            encoders: both as u64,
+            cells,
+            encoders: inputs.into_iter().map(|inputs| inputs.parts).collect(),
+            selects_inputs: self.selects_inputs(),
             head,
             outputs,
             noise_features: if self.exploration.sde.is_some() { features } else { 0 },
@@ -106,14 +113,15 @@ impl NetworkFootprint {
         let mut actor = self.clone();
         actor.perceptrons.truncate(1);
         actor.cells.truncate(1);
-        Self { encoders: 1, ..actor }
+        actor.encoders.truncate(1);
+        actor
     }
 
     /// Trainable parameters, P.
     pub fn parameters(&self) -> u64 {
         let perceptrons = self.perceptrons.iter().map(Perceptron::parameters);
         let cells = self.cells.iter().map(|&(kind, inputs, size)| kind.parameters(inputs, size));
-        let encoders = self.parts.iter().map(|part| self.encoders * part.parameters());
+        let encoders = self.encoders.iter().flatten().map(PartLayers::parameters);
         perceptrons.chain(cells).chain(encoders).chain([self.head]).fold(0, u64::saturating_add)
     }
 
@@ -124,7 +132,8 @@ impl NetworkFootprint {
 
     /// True if the policy acts on the host without tensors.
     pub fn act_on_host(&self) -> bool {
-        self.kernels && self.cells.is_empty() && !self.has_convolutions() && self.noise_features == 0
+        let sees_vectors = !self.has_convolutions() && !self.selects_inputs;
+        self.kernels && self.cells.is_empty() && sees_vectors && self.noise_features == 0
     }
 
     /// Elements of gSDE noise per environment.
@@ -140,7 +149,7 @@ impl NetworkFootprint {
     /// Bytes of one sample in a forward pass without autodiff.
     pub fn inferring(&self) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.kept(size) - 2 * size);
-        let images = self.parts.iter().map(|part| part.temporary(false) + part.kept());
+        let images = self.encoders.iter().flatten().map(|part| part.temporary(false) + part.kept());
         FLOAT * cells.chain(images).chain([2 * self.widest()]).max().unwrap_or_default()
     }
 
@@ -172,7 +181,7 @@ impl NetworkFootprint {
     pub fn kept(&self, rows: u64, steps: u64) -> u64 {
         let perceptrons = self.perceptrons.iter().map(|perceptron| perceptron.kept(self.activation, rows));
         let cells = self.cells.iter().map(|&(kind, _, size)| FLOAT * kind.kept(size) * rows + STEP_BYTES * steps);
-        let encoders = self.parts.iter().map(|part| FLOAT * self.encoders * part.kept() * rows);
+        let encoders = self.encoders.iter().flatten().map(|part| FLOAT * part.kept() * rows);
         // Standard deviations are computed from the squares of the features.
         perceptrons.chain(cells).chain(encoders).sum::<u64>() + FLOAT * 2 * self.noise_features * rows
     }
@@ -181,7 +190,7 @@ impl NetworkFootprint {
     pub fn temporary(&self, rows: u64) -> u64 {
         let cells = self.cells.iter().map(|&(kind, _, size)| kind.temporary(size));
         let without_kernel = self.perceptrons.iter().filter(|perceptron| !perceptron.is_kernel);
-        let images = self.parts.iter().map(|part| part.temporary(false));
+        let images = self.encoders.iter().flatten().map(|part| part.temporary(false));
         FLOAT * rows * cells.chain(without_kernel.map(|of| 2 * of.widest())).chain(images).max().unwrap_or_default()
     }
 
@@ -206,7 +215,7 @@ impl NetworkFootprint {
             }
         });
         let cells = self.cells.iter().map(|&(kind, _, size)| [all, FLOAT * 2 * kind.gates() as u64 * size * rows]);
-        let images = self.parts.iter().filter(|part| part.parameters() > 0);
+        let images = self.encoders.iter().flatten().filter(|part| part.parameters() > 0);
         let images = images.map(|part| [all / 2, FLOAT * part.temporary(true) * rows]);
         perceptrons.chain(cells).chain(images).max_by_key(|bytes| bytes[0] + bytes[1]).unwrap_or_default()
     }
@@ -233,7 +242,7 @@ impl NetworkFootprint {
     }
 
     fn has_convolutions(&self) -> bool {
-        self.parts.iter().any(|part| part.parameters() > 0)
+        self.encoders.iter().flatten().any(|part| part.parameters() > 0)
     }
 }
 

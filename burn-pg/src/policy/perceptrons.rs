@@ -29,6 +29,7 @@ pub(crate) mod reason {
     pub const OWN: &str = "the policy has networks of its own";
     pub const RECURRENT: &str = "the policy is recurrent";
     pub const ENCODER: &str = "the policy has an encoder";
+    pub const INPUTS: &str = "the policy sees parts of the observations only";
     pub const GSDE: &str = "the policy explores with gSDE noise";
     pub const BETA: &str = "the policy has a Beta distribution";
     // Not served by kernels for GPUs.

@@ -34,6 +34,19 @@ pub enum UnsupportedSpace {
         /// The space.
         space: String,
     },
+    /// A network is to see a part of the observation that does not exist.
+    #[error(
+        "`network.actor_inputs` or `network.critic_inputs` names `{name}`, but environment `{env}` observes {space}: they take \
+         the names of the parts of a dictionary"
+    )]
+    Input {
+        /// The environment.
+        env: String,
+        /// The name that was given.
+        name: String,
+        /// The observation space.
+        space: String,
+    },
     /// An image is too small for the convolutions.
     #[error(
         "layer {layer} of `network.layers` has a kernel of {kernel}x{kernel}, but {height}x{width} pixels arrive there \

@@ -5,6 +5,7 @@
 
 mod activation;
 mod agent;
+mod asymmetric;
 mod autoreset;
 mod bad_numbers;
 mod beta_policy;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_pg_envs::wrapper::ActionTransform;
 
-use super::{PlainActions, PlainPolicy, StandardDeviations};
+use super::{PlainActions, PlainNetwork, PlainPolicy, StandardDeviations};
 use crate::policy::{CellKind, LOG_STD};
 
 /// Version of the format: keys, names and layouts.
@@ -35,7 +35,16 @@ pub(in crate::agent) fn metadata(policy: &PlainPolicy) -> BTreeMap<String, Strin
         let parts: Vec<&str> = policy.inputs.iter().map(|input| input.name.as_str()).collect();
         put("observation_parts", &serde_json::to_string(&parts).expect("names can be written as JSON"));
     }
-    for (input, encoder) in policy.inputs.iter().zip(&policy.network.encoder) {
+    let PlainNetwork { encoder, value_encoder, actor_inputs, critic_inputs, .. } = &policy.network;
+    for (key, places) in [("actor_inputs", actor_inputs), ("critic_inputs", critic_inputs)] {
+        if !places.is_empty() {
+            let names: Vec<&str> = places.iter().map(|&place| policy.inputs[place].name.as_str()).collect();
+            put(key, &serde_json::to_string(&names).expect("names can be written as JSON"));
+        }
+    }
+    for (place, input) in policy.inputs.iter().enumerate() {
+        let encoders = [encoder.get(place), value_encoder.get(place)].into_iter().flatten();
+        let Some(encoder) = encoders.max_by_key(|encoder| encoder.layers.len()) else { continue };
         let strides: Vec<String> = encoder.layers.iter().map(|layer| layer.stride.to_string()).collect();
         put(&format!("encoder.{}.scale", input.name), &encoder.scale.to_string());
         put(&format!("encoder.{}.strides", input.name), &strides.join(","));

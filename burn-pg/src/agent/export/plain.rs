@@ -1,5 +1,7 @@
 //! An agent as plain data on the host.
 
+use std::borrow::Cow;
+
 use burn::{
     nn::{Linear, PaddingConfig2d, conv::Conv2d},
     tensor::Tensor,
@@ -11,6 +13,7 @@ use crate::{
     device::readback::read,
     policy::{
         Activation, ActorCritic, Cell, CellKind, Encoder, Head, Kind, Mlp, Observation, Policy, encoder::PartLayers,
+        inputs::Inputs,
     },
 };
 
@@ -59,6 +62,10 @@ pub struct PlainNetwork {
     pub encoder: Vec<PlainEncoder>,
     /// The encoders of the critic alone; empty if it has none.
     pub value_encoder: Vec<PlainEncoder>,
+    /// The places of the parts of an observation that the actor sees; empty for all.
+    pub actor_inputs: Vec<usize>,
+    /// The places of the parts that the critic sees; empty for all.
+    pub critic_inputs: Vec<usize>,
     /// The recurrent layer of the actor, or of both actor and critic.
     pub memory: Option<PlainCell>,
     /// The recurrent layer of the critic alone.
@@ -247,17 +254,22 @@ impl PlainPolicy {
     /// # Errors
     /// [`Error::Execution`] if the device fails while the weights are read.
     pub fn new<P: Layers>(agent: &Agent<P>) -> Result<Self, Error> {
-        let network = agent.policy.layers()?;
+        let mut network = agent.policy.layers()?;
         let input = |name: &str, space: &Space| PlainInput {
             name: name.to_owned(),
             // Without an encoder, each box is one vector.
-            shape: if network.encoder.is_empty() { vec![space.flat_len()] } else { space.shape() },
+            shape: if network.convolves() { space.shape() } else { vec![space.flat_len()] },
             bytes: matches!(space, Space::Image { .. }),
         };
         let inputs = match &agent.spec.observation_space {
             Space::Dict { parts } => parts.iter().map(|part| input(&part.name, &part.space)).collect(),
             space => vec![input("observation", space)],
         };
+        for places in [&mut network.actor_inputs, &mut network.critic_inputs] {
+            if places.len() == inputs.len() {
+                places.clear();
+            }
+        }
         Ok(Self {
             env: agent.spec.id.clone(),
             inputs,
@@ -275,6 +287,27 @@ impl PlainPolicy {
 }
 
 impl PlainNetwork {
+    /// True if there are convolutions.
+    pub(super) fn convolves(&self) -> bool {
+        self.encoder.iter().chain(&self.value_encoder).any(|encoder| !encoder.layers.is_empty())
+    }
+
+    /// True if the critic sees parts of an observation that the actor does not see.
+    pub(super) fn critic_sees_more(&self) -> bool {
+        !self.actor_inputs.is_empty()
+            && (self.critic_inputs.is_empty()
+                || self.critic_inputs.iter().any(|place| !self.actor_inputs.contains(place)))
+    }
+
+    /// Returns the network without a critic that sees parts of an observation which the actor does not see.
+    pub(super) fn without_privileged_critic(&self) -> Cow<'_, Self> {
+        if !self.critic_sees_more() {
+            return Cow::Borrowed(self);
+        }
+        let actor = Self { value_encoder: Vec::new(), value_memory: None, value: None, ..self.clone() };
+        Cow::Owned(actor)
+    }
+
     /// Returns the length of the recurrent state, M. The state of the actor comes first, then the state of the critic.
     #[must_use]
     pub fn state_len(&self) -> usize {
@@ -287,7 +320,10 @@ impl Layers for ActorCritic {
         let layers = |network: &Mlp| network.layers.iter().map(Dense::new).collect::<Result<Vec<_>, _>>();
         let cell = |cell: &Option<Cell>| cell.as_ref().map(PlainCell::new).transpose();
         let encoder = |encoder: &Option<Encoder>| encoder.as_ref().map_or(Ok(Vec::new()), PlainEncoder::all);
+        let places = |encoder: Option<&Encoder>| encoder.map_or(Vec::new(), |encoder| encoder.inputs.places.clone());
         Ok(PlainNetwork {
+            actor_inputs: places(self.encoder.as_ref()),
+            critic_inputs: places(self.critic_encoder.as_ref().or(self.encoder.as_ref())),
             activation: self.actor.activation,
             encoder: encoder(&self.encoder)?,
             value_encoder: encoder(&self.critic_encoder)?,
@@ -302,10 +338,12 @@ impl Layers for ActorCritic {
 }
 
 impl PlainEncoder {
+    /// Returns the encoders of all parts up to the last that is seen.
     fn all(encoder: &Encoder) -> Result<Vec<Self>, Error> {
         let mut images = encoder.images.iter();
-        let part = |part: &PartLayers| match part {
-            PartLayers::Vector { .. } => Ok(Self { scale: 1.0, layers: Vec::new() }),
+        let Inputs { places, parts } = &encoder.inputs;
+        let mut part = |part: &PartLayers| match part {
+            PartLayers::Vector { .. } => Ok::<Self, Error>(Self { scale: 1.0, layers: Vec::new() }),
             PartLayers::Image { scale, .. } => {
                 let image = images.next().expect("convolutions for each image");
                 let layers = image.layers.iter().map(PlainConv::new).collect::<Result<_, Error>>()?;
@@ -313,7 +351,12 @@ impl PlainEncoder {
                 Ok(Self { scale: *scale as f32, layers })
             }
         };
-        encoder.parts.iter().map(part).collect()
+        let none = || Self { scale: 1.0, layers: Vec::new() };
+        let mut all: Vec<Self> = places.iter().max().map_or(Vec::new(), |&last| (0..=last).map(|_| none()).collect());
+        for (&place, layers) in places.iter().zip(parts) {
+            all[place] = part(layers)?;
+        }
+        Ok(all)
     }
 }
 

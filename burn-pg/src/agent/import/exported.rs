@@ -33,7 +33,11 @@ impl Exported<'_> {
         hidden.pop();
         let has = |part: &str| self.file.has_part(part);
         let is_shared = (has("encoder") && !has("value_encoder")) || (has("memory") && !has("value_memory"));
+        let [actor_inputs, critic_inputs] = [self.names("actor_inputs")?, self.names("critic_inputs")?];
+        let is_shared = is_shared && actor_inputs == critic_inputs;
         Ok(NetworkConfig {
+            actor_inputs,
+            critic_inputs,
             encoder: self.encoder()?,
             activation: self.named("activation")?,
             shared_layers: !trunk.is_empty() || (has("value") && is_shared),
@@ -53,7 +57,9 @@ impl Exported<'_> {
             });
         let Some((key, part, strides)) = first else { return Ok(EncoderSpec::default()) };
         let layer = |(i, stride): (usize, &str)| {
-            let weight = format!("encoder.{part}.{}.weight", 2 * i);
+            let of_actor = format!("encoder.{part}.{}.weight", 2 * i);
+            let is_of_actor = self.file.tensor(&of_actor).is_ok();
+            let weight = if is_of_actor { of_actor } else { format!("value_{of_actor}") };
             let [channels, kernel] = [self.file.dim(&weight, 0)?, self.file.dim(&weight, 2)?];
             Ok(ConvSpec { channels, kernel, stride: self.parsed(key, stride)? })
         };
@@ -139,6 +145,12 @@ impl Exported<'_> {
         normalizer.into_iter().chain(bounds).flatten().collect()
     }
 
+    /// Returns the names of parts of an observation; none if the key is absent.
+    fn names(&self, key: &str) -> Result<Vec<String>, ImportError> {
+        let Some(text) = self.about.get(key) else { return Ok(Vec::new()) };
+        serde_json::from_str(text).map_err(|_| self.other(key, text, "a list of names".into()))
+    }
+
     /// Parses a number of the metadata.
     fn number<T: FromStr>(&self, key: &str) -> Result<T, ImportError> {
         match self.about.get(key) {
@@ -163,21 +175,25 @@ impl Exported<'_> {
     }
 }
 
-/// Returns the names of the images in the observations of `policy`.
-pub(super) fn images(policy: &ActorCritic, spec: &EnvSpec) -> Vec<String> {
-    let names = match &spec.observation_space {
+/// Returns the names of the images that the encoder of the actor and that of the critic see.
+pub(super) fn images(policy: &ActorCritic, spec: &EnvSpec) -> [Vec<String>; 2] {
+    let names: Vec<String> = match &spec.observation_space {
         Space::Dict { parts } => parts.iter().map(|part| part.name.clone()).collect(),
         _ => vec!["observation".to_owned()],
     };
-    let parts = policy.encoder.iter().flat_map(|encoder| &encoder.parts);
-    let images = names.into_iter().zip(parts).filter(|(_, part)| matches!(part, PartLayers::Image { .. }));
-    images.map(|(name, _)| name).collect()
+    [&policy.encoder, &policy.critic_encoder].map(|encoder| {
+        let inputs = encoder.iter().map(|encoder| &encoder.inputs);
+        let seen = inputs.flat_map(|inputs| inputs.places.iter().zip(&inputs.parts));
+        let images = seen.filter(|(_, part)| matches!(part, PartLayers::Image { .. }));
+        images.map(|(&place, _)| names[place].clone()).collect()
+    })
 }
 
 /// Returns the name in the file of the tensor that this crate calls `ours`.
-pub(super) fn name(ours: &str, images: &[String]) -> String {
+pub(super) fn name(ours: &str, [of_actor, of_critic]: &[Vec<String>; 2]) -> String {
     let number = |text: &str| text.parse::<usize>().unwrap_or_default();
     let (prefix, ours) = ours.strip_prefix("critic_").map_or(("", ours), |rest| ("value_", rest));
+    let images = if prefix.is_empty() { of_actor } else { of_critic };
     match ours.split('.').collect::<Vec<_>>()[..] {
         ["actor", _, layer, tensor] => format!("policy.{}.{tensor}", 2 * number(layer)),
         ["critic", _, layer, tensor] => format!("value.{}.{tensor}", 2 * number(layer)),

@@ -29,7 +29,8 @@ pub struct PpoConfig {
     /// Let the critic learn returns in units of their running standard deviation, around their running mean; advantages are
     /// computed from values in the unit of the rewards. `value_loss`, and the range of a clip of the values, are then in
     /// units of the standard deviation. With `env.normalize_rewards`, which scales rewards by their discounted sum before
-    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Default false.
+    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Values of
+    /// the saved policy are normalised too. Default false.
     pub normalize_values: bool,
     /// Passes over each rollout, 1 to 1,000,000. Default 4.
     pub num_epochs: usize,

@@ -25,7 +25,8 @@ pub struct TrpoConfig {
     /// Let the critic learn returns in units of their running standard deviation, around their running mean; advantages are
     /// computed from values in the unit of the rewards. `value_loss`, and the range of a clip of the values, are then in
     /// units of the standard deviation. With `env.normalize_rewards`, which scales rewards by their discounted sum before
-    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Default false.
+    /// anything else, the returns are those of the scaled rewards; one of the two is usually enough. Values of
+    /// the saved policy are normalised too. Default false.
     pub normalize_values: bool,
     /// Size of the policy step, and how it is computed. Default: the values of Stable-Baselines3.
     pub trust_region: TrustRegionSpec,

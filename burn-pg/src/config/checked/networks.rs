@@ -16,6 +16,15 @@ impl Config {
         if let Some((layers, range)) = network.encoder.out_of_range() {
             errors.add(check("network.layers", layers, false, range));
         }
+        let seen = [("actor_inputs", &network.actor_inputs), ("critic_inputs", &network.critic_inputs)];
+        for (key, names) in seen {
+            let differ = names.iter().enumerate().all(|(i, name)| !names[..i].contains(name));
+            errors.add(check(&format!("network.{key}"), format!("{names:?}"), differ, "a list of different names"));
+        }
+        let sees_the_same = network.actor_inputs == network.critic_inputs;
+        let range = "false, unless `network.actor_inputs` and `network.critic_inputs` are the same";
+        let shared = network.shared_layers;
+        errors.add(check("network.shared_layers", shared, !shared || sees_the_same, range));
         let exploration = network.exploration;
         if exploration.is_beta() {
             let Exploration { squash, state_dependent, log_std, sde, .. } = exploration;

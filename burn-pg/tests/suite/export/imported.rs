@@ -124,6 +124,35 @@ fn convolutions_and_dictionaries_are_imported() {
 }
 
 #[test]
+fn networks_that_see_parts_of_an_observation_are_imported() {
+    let layers = "kind = 'cnn'\nlayers = [{ channels = 3, kernel = 2 }]";
+    let cnn: EncoderSpec = toml::from_str(layers).unwrap();
+    let picture = Space::Image { shape: [2, 5, 4], high: 3 };
+    let space =
+        Space::dict([("a", Space::symmetric(&[1.0; 2])), ("picture", picture), ("b", Space::symmetric(&[1.0; 3]))]);
+    for (actor, critic, encoder) in [
+        (&["b"][..], &["a", "b"][..], EncoderSpec::default()),
+        (&["b"], &["a", "picture"], cnn.clone()),
+        (&["picture"], &["a"], cnn.clone()),
+        (&["picture", "b"], &[], cnn.clone()),
+        (&[], &["a"], cnn),
+    ] {
+        for recurrence in [None, Some((CellKind::Gru, 3))] {
+            let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+            let shape = NetworkSpec {
+                encoder: encoder.clone(),
+                actor_inputs: names(actor),
+                critic_inputs: names(critic),
+                recurrence,
+                hidden_sizes: vec![4],
+                ..NetworkSpec::default()
+            };
+            check(&agent(&seeing(space.clone()), &shape, None), &format!("{shape:?}"));
+        }
+    }
+}
+
+#[test]
 fn a_users_own_network_is_imported_if_actor_critic_can_represent_it() {
     let spec = seeing(Space::Image { shape: [2, 5, 6], high: 255 });
     let [own, ours] = decisions(&Agent::new(Own::new(&flex()), spec, None).unwrap(), "own");

@@ -13,7 +13,7 @@ use burn::{
 use burn_pg::{
     Agent, Error,
     agent::export::{
-        Dense, Format, Layers, PlainActions, PlainConv, PlainEncoder, PlainNetwork, bytes,
+        Dense, Format, Layers, PlainConv, PlainEncoder, PlainNetwork, bytes,
         onnx::proto::{DataType, GraphProto, ModelProto},
     },
     distribution::Categorical,
@@ -21,7 +21,7 @@ use burn_pg::{
         EnvRng, EnvSpec, Space, spec,
         wrapper::{ObservationNormalizer, RunningMoments},
     },
-    policy::{Activation, ActorCritic, EncoderSpec, NetworkSpec, Observation, Policy, Prediction},
+    policy::{Activation, ActorCritic, CellKind, EncoderSpec, NetworkSpec, Observation, Policy, Prediction},
 };
 use prost::Message;
 
@@ -171,6 +171,73 @@ fn dictionaries_of_vectors_need_no_encoder() {
     assert_decides(&agent, &seen, given);
 }
 
+/// An agent whose actor and critic see these parts of `a`, `b` and `picture`.
+fn seeing_parts(actor: &[&str], critic: &[&str], recurrence: Option<(CellKind, usize)>) -> Agent {
+    let vector = |len| Space::symmetric(&vec![255.0; len]);
+    let picture = Space::Image { shape: [1, 3, 3], high: 255 };
+    let spec = seeing(Space::dict([("a", vector(1)), ("picture", picture), ("b", vector(2))]));
+    let has_picture = actor.contains(&"picture") || critic.contains(&"picture");
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    let network = NetworkSpec {
+        encoder: if has_picture { EncoderSpec::minatar() } else { EncoderSpec::default() },
+        actor_inputs: names(actor),
+        critic_inputs: names(critic),
+        recurrence,
+        hidden_sizes: vec![6],
+        ..NetworkSpec::default()
+    };
+    let policy = ActorCritic::new(&spec, &network, &mut EnvRng::new(3), &flex()).unwrap();
+    Agent::new(policy.map(&mut AddNoise(EnvRng::new(4))), spec, None).unwrap()
+}
+
+#[test]
+fn a_graph_has_the_inputs_of_the_actor_alone_and_no_value_of_a_critic_that_sees_more() {
+    let seen = pixels(ROWS * 12);
+    let columns = |from: usize, len: usize| -> Vec<f32> {
+        seen.chunks_exact(12).flat_map(|row| &row[from..from + len]).copied().collect()
+    };
+    let all = || {
+        BTreeMap::from([
+            ("a", Value::floats(&columns(0, 1), 1)),
+            ("picture", image([1, 3, 3], &columns(1, 9))),
+            ("b", Value::floats(&columns(10, 2), 2)),
+        ])
+    };
+    for (actor, critic, has_value) in [
+        (&["b"][..], &["a", "b"][..], false),
+        (&["b", "picture"], &["a"], false),
+        (&["a"], &["b", "picture"], false),
+        (&["a", "b"], &["b"], true),
+        (&["b", "picture"], &["picture"], true),
+        (&["a", "picture", "b"], &["b", "a"], true),
+        (&["b", "a"], &["a", "b"], true),
+    ] {
+        for recurrence in [None, Some((CellKind::Lstm, 3))] {
+            let agent = seeing_parts(actor, critic, recurrence);
+            let model = model(&agent);
+            let graph = model.graph.as_ref().unwrap();
+            let what = format!("{actor:?} {critic:?} {recurrence:?}");
+            let names: Vec<&str> =
+                inputs(graph).into_iter().map(|(name, ..)| name).filter(|name| *name != "memory").collect();
+            let expected: Vec<&str> = ["a", "picture", "b"].into_iter().filter(|name| actor.contains(name)).collect();
+            assert_eq!(names, expected, "{what}");
+            let mut given = all();
+            given.retain(|name, _| actor.contains(name));
+            if recurrence.is_some() {
+                let len = if has_value { 12 } else { 6 };
+                given.insert("memory", Value::floats(&[0.0].repeat(ROWS * len), len));
+            }
+            let outputs = interpret(&model, given);
+            let ours = agent.decide(&seen, &[], None).unwrap();
+            assert_rows(&ours.parameters, &outputs["logits"].numbers, None, ROWS, &what);
+            assert_eq!(outputs.contains_key("value"), has_value, "{what}");
+            if has_value {
+                assert_rows(ours.values.as_ref().unwrap(), &outputs["value"].numbers, None, ROWS, &what);
+            }
+        }
+    }
+}
+
 /// A network of a user's own: a convolution with Burn's initial weights, and linear layers.
 #[derive(Module, Debug)]
 pub struct Own {
@@ -211,13 +278,10 @@ impl Layers for Own {
         Ok(PlainNetwork {
             activation: Activation::Silu,
             encoder: vec![image],
-            value_encoder: Vec::new(),
-            memory: None,
-            value_memory: None,
             trunk: vec![Dense::new(&self.hidden)?],
             policy: vec![Dense::new(&self.actor)?],
             value: Some(vec![Dense::new(&self.critic)?]),
-            actions: PlainActions::Discrete,
+            ..PlainNetwork::default()
         })
     }
 }

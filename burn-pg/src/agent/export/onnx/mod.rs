@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `observation` | float `[N, D]` | as the environment gives it |
 //! | | uint8 `[N, C, H, W]` | an image of integers, for a policy with an encoder; float if the image is a box of three dimensions |
-//! | the name of a part | the same | for a dictionary: one input for each part instead of `observation` |
+//! | the name of a part | the same | for a dictionary: one input for each part that the actor sees instead of `observation` |
 //! | `action_mask` | bool `[N, L]` | which actions are possible, if the environment masks actions |
 //! | `memory` | float `[N, M]` | the recurrent state, if the policy is recurrent: zeros at the start of an episode, then `memory_out` of the previous step |
 //!
@@ -17,7 +17,7 @@
 //! | `logits` | float `[N, L]` | unless actions are continuous; -1e38 for masked actions |
 //! | `alpha`, `beta` | float `[N, K]` | if actions are continuous with a Beta distribution: its concentrations |
 //! | `mean`, `log_std` | float `[N, K]` | if actions are continuous: of the Gaussian before clipping or squashing; no `log_std` for gSDE noise |
-//! | `value` | float `[N]` | if there is a critic |
+//! | `value` | float `[N]` | if there is a critic, and it sees no part of an observation that the actor does not see |
 //! | `memory_out` | float `[N, M]` | the recurrent state after the step, if the policy is recurrent |
 //!
 //! The graphs use operator set 13 and IR version 7, both of 2020, so old runtimes can read them too. Observations are
@@ -92,13 +92,15 @@ struct Graph {
 
 impl Graph {
     fn policy(&mut self, policy: &PlainPolicy) {
-        let network = &policy.network;
-        let inputs = policy.inputs.iter().map(|input| self.input(input)).collect();
-        let inputs = self.normalize(inputs, policy);
-        let actor = self.encode(&inputs, &network.encoder, "encoder");
+        let network = &*policy.network.without_privileged_critic();
+        let seen = |place: &usize| network.actor_inputs.is_empty() || network.actor_inputs.contains(place);
+        let places: Vec<usize> = (0..policy.inputs.len()).filter(seen).collect();
+        let inputs = places.iter().map(|&place| self.input(&policy.inputs[place])).collect();
+        let inputs: Vec<(usize, String)> = places.into_iter().zip(self.normalize(inputs, policy)).collect();
+        let actor = self.encode(&inputs, &[], &network.encoder, "encoder");
         let critic = match network.value_encoder.is_empty() {
             true => actor.clone(),
-            false => self.encode(&inputs, &network.value_encoder, "value_encoder"),
+            false => self.encode(&inputs, &network.critic_inputs, &network.value_encoder, "value_encoder"),
         };
         let (actor, critic) = self.recur(actor, critic, network);
         let actor = self.layers(actor, &network.trunk, "trunk", true);
@@ -134,11 +136,18 @@ impl Graph {
         }
     }
 
-    /// Applies the convolutions, if there are any, and concatenates all parts of an observation to one vector.
-    fn encode(&mut self, inputs: &[String], encoders: &[PlainEncoder], name: &str) -> String {
+    /// Applies the convolutions, if there are any, and concatenates the parts of an observation at `places`, or all if there
+    /// are none, to one vector.
+    fn encode(
+        &mut self,
+        inputs: &[(usize, String)],
+        places: &[usize],
+        encoders: &[PlainEncoder],
+        name: &str,
+    ) -> String {
         let mut parts = Vec::new();
-        for (i, input) in inputs.iter().enumerate() {
-            let Some(encoder) = encoders.get(i).filter(|encoder| !encoder.layers.is_empty()) else {
+        for (i, input) in inputs.iter().filter(|(i, _)| places.is_empty() || places.contains(i)) {
+            let Some(encoder) = encoders.get(*i).filter(|encoder| !encoder.layers.is_empty()) else {
                 parts.push(input.clone());
                 continue;
             };
