@@ -69,8 +69,16 @@ impl UnknownName {
     }
 }
 
+/// Returns 1 for equal names, and less for others. Letters in another order are a typo also where the name is short: `evn`.
 fn similarity(name: &str, known: &str) -> f64 {
-    strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase())
+    let [name, known] = [name, known].map(str::to_lowercase);
+    let [letters, of_known] = [&name, &known].map(|name| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
+    });
+    let similarity = strsim::jaro_winkler(&name, &known);
+    if letters == of_known { similarity.max(NEAR) } else { similarity }
 }
 
 impl fmt::Display for UnknownName {
@@ -106,6 +114,8 @@ mod tests {
             ("n_steps", KEYS, "num_steps"),
             ("epochs", KEYS, "num_epochs"),
             ("pppo", ALGORITHMS, "ppo"),
+            ("tpro", ALGORITHMS, "trpo"),
+            ("evn", &["env", "seeds"], "env"),
             ("reinfroce", ALGORITHMS, "reinforce"),
         ] {
             let error = UnknownName::new("name", name, known.iter().copied());

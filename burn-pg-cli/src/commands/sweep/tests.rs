@@ -266,7 +266,7 @@ fn results_are_a_table_that_is_aligned() {
         ]
     );
     assert!(text.contains("Trial 1 is not clearly better than trial 2: their 95 % intervals overlap."), "{text}");
-    assert!(text.contains("    burn-pg train CartPole-v1 --set gamma=0.5 --seed 0"), "{text}");
+    assert!(text.contains(" train CartPole-v1 --set gamma=0.5 --seed 0"), "{text}");
     assert!(text.contains("Failed runs count with the lowest score of the table."), "{text}");
     assert!(text.contains("Tune on seeds 1000 and up"), "{text}");
     let json = results.to_json();
