@@ -35,6 +35,24 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+# Those of CleanRL's ppo_continuous_action.py, with 8 environments in place of 1, as in the presets of burn-pg. CleanRL halves the
+# squared error of a value, and Stable-Baselines3 does not.
+PPO_MUJOCO: dict[str, Any] = {
+    "n_timesteps": 1_000_000,
+    "normalize": True,
+    "n_envs": 8,
+    "n_steps": 256,
+    "batch_size": 64,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "n_epochs": 10,
+    "ent_coef": 0.0,
+    "vf_coef": 0.25,
+    "clip_range": 0.2,
+    "clip_range_vf": 0.2,
+    "learning_rate": "lin_3e-4",
+}
+
 # From hyperparams/{ppo,trpo,a2c}.yml of github.com/DLR-RM/rl-baselines3-zoo, commit 22e3ff2 of 23 April 2026.
 # "lin_0.001" is a linear schedule from 0.001 to 0. What is not given here is the default of Stable-Baselines3.
 ZOO: dict[str, dict[str, dict[str, Any]]] = {
@@ -101,7 +119,18 @@ ZOO: dict[str, dict[str, dict[str, Any]]] = {
             "use_sde": True,
             "sde_sample_freq": 4,
         },
+        "LunarLander-v3": {
+            "n_timesteps": 1_000_000,
+            "n_envs": 16,
+            "n_steps": 1024,
+            "batch_size": 64,
+            "gae_lambda": 0.98,
+            "gamma": 0.999,
+            "n_epochs": 4,
+            "ent_coef": 0.01,
+        },
     },
+    "ppo-mujoco": {env_id: PPO_MUJOCO for env_id in ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5")},
     "trpo": {
         "CartPole-v1": {
             "n_timesteps": 100_000,
@@ -172,7 +201,7 @@ ZOO: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 CLEANRL_STEPS = {"CartPole-v1": 500_000, "Acrobot-v1": 500_000}
-ENVS = list(ZOO["ppo"])
+ENVS = [*ZOO["ppo"], *ZOO["ppo-mujoco"]]
 PEERS = [*(f"sb3-{algo}" for algo in ZOO), "cleanrl-ppo"]
 
 EPISODES = 100
@@ -197,7 +226,7 @@ def train_sb3(algo: str, env_id: str, seed: int) -> tuple[Policy, int]:
     for key in ("learning_rate", "clip_range"):
         if isinstance(kwargs.get(key), str):
             kwargs[key] = linear_schedule(float(kwargs[key].removeprefix("lin_")))
-    model = {"ppo": PPO, "trpo": TRPO, "a2c": A2C}[algo]("MlpPolicy", env, seed=seed, device="cpu", **kwargs)
+    model = {"ppo": PPO, "trpo": TRPO, "a2c": A2C}[algo.split("-")[0]]("MlpPolicy", env, seed=seed, device="cpu", **kwargs)
     model.learn(total_steps)
 
     def act(observations: np.ndarray) -> np.ndarray:
@@ -261,7 +290,7 @@ def versions(library: str) -> dict[str, str]:
 
 
 def run(peer: str, env_id: str, seed: int, cleanrl: Path | None) -> dict[str, Any]:
-    library, algo = peer.split("-")
+    library, algo = peer.split("-", 1)
     start = time.process_time()
     if library == "sb3":
         act, steps = train_sb3(algo, env_id, seed)
@@ -304,7 +333,7 @@ def table(runs: list[dict[str, Any]], seeds: int) -> str:
             means = np.array([r["mean_return"] for r in group])
             resampled = np.random.default_rng(0).choice(means, (RESAMPLES, seeds))
             low, high = np.percentile(interquartile_mean(resampled), [2.5, 97.5])
-            library, algo = peer.split("-")
+            library, algo = peer.split("-", 1)
             seconds = np.mean([r["cpu_seconds"] for r in group])
             lines.append(
                 f"| {libraries[library]} | {algo} | {env_id} | {group[0]['steps']:,} | {interquartile_mean(means):.1f} "
@@ -315,7 +344,7 @@ def table(runs: list[dict[str, Any]], seeds: int) -> str:
 
 
 def environments(peer: str) -> list[str]:
-    library, algo = peer.split("-")
+    library, algo = peer.split("-", 1)
     return list(ZOO[algo]) if library == "sb3" else list(CLEANRL_STEPS)
 
 

@@ -180,19 +180,19 @@ fn same_as_their_own_loop(name: &str, num_envs: usize, transitions: usize) {
     let mut expected = Vec::new();
     for _ in 0..num_envs {
         let rows = (0..transitions).map(|_| (trace.take(3, f64::from_ne_bytes), trace.flags(2)));
-        expected.push(rows.collect::<Vec<_>>());
+        expected.push(rows.collect::<Vec<_>>().into_iter());
     }
     let mut episodes = 0;
     for t in 0..transitions {
         let before: Vec<f64> = envs.batch().observations.chunks(width).map(sum).collect();
-        let actions: Vec<u32> = (0..num_envs).map(|env| ((t * 7 + env * 3) / 5) as u32 % n).collect();
+        let actions: Vec<u32> = (0..num_envs).map(|env| u32::try_from((t * 7 + env * 3) / 5).unwrap() % n).collect();
         let batch = envs.step(Actions::Discrete(&actions)).unwrap();
-        for env in 0..num_envs {
+        for (env, expected) in expected.iter_mut().enumerate() {
             let ended = batch.terminated[env] || batch.truncated[env];
             let after = if ended { &batch.final_observations } else { &batch.observations };
             let row = vec![before[env], sum(&after[env * width..][..width]), batch.rewards[env]];
             let flags = vec![batch.terminated[env], batch.truncated[env]];
-            assert_eq!((row, flags), expected[env][t], "{name}, environment {env}, transition {t}");
+            assert_eq!((row, flags), expected.next().unwrap(), "{name}, environment {env}, transition {t}");
             episodes += usize::from(ended);
         }
     }
@@ -217,6 +217,24 @@ fn errors_say_what_to_do() {
     assert!(message.contains("`gym:CartPloe-v1` cannot be made") && message.contains("CartPole"), "{message}");
     let message = reason("gym:no_such_module:Some-v0", &options);
     assert!(message.contains("no module `no_such_module`; install it with:"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_gymnasium_that_is_too_old_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(options) = options() else { return };
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("gymnasium")).unwrap();
+    fs::write(folder.path().join("gymnasium/__init__.py"), "__version__ = '0.29.1'").unwrap();
+    let python = folder.path().join("python");
+    let (modules, real) = (folder.path().display(), options.python.as_deref().unwrap());
+    fs::write(&python, format!("#!/bin/sh\nPYTHONPATH='{modules}' exec '{real}' \"$@\"\n")).unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    let options = EnvOptions { python: Some(python.display().to_string()), ..options };
+    let message = PythonEnvs::new("gym:CartPole-v1", 1, &options).err().unwrap().to_string();
+    assert!(message.contains("Gymnasium 0.29.1 is too old: burn-pg needs 1.0 or later"), "{message}");
 }
 
 /// A batch of the environments of `tests/python/envs.py`.

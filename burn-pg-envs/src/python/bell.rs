@@ -19,7 +19,7 @@ use super::peer::Peer;
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// How long a worker may take to connect, where it is not born connected.
-const CONNECTING: Duration = Duration::from_secs(60);
+const CONNECTING: Duration = Duration::from_mins(1);
 
 /// The connection to one worker.
 #[derive(Debug)]

@@ -19,22 +19,17 @@ pub struct Shared {
 
 impl Shared {
     /// Creates a file of `size` bytes. All of them are written, so that missing memory is found now, and not by a
-    /// signal that ends the worker later.
+    /// signal that ends the worker later. Containers often have little memory for such files; then it is a temporary one.
     pub fn create(size: usize) -> Result<Self> {
         let in_memory = Path::new("/dev/shm");
         let mut builder = tempfile::Builder::new();
         builder.prefix("burn-pg-");
-        let mut file = match in_memory.is_dir() {
-            true => builder.tempfile_in(in_memory).or_else(|_| builder.tempfile())?,
-            false => builder.tempfile()?,
-        };
-        let (mut rest, zeros) = (size, vec![0; size.min(1 << 20)]);
-        while rest > 0 {
-            let now = rest.min(zeros.len());
-            file.write_all(&zeros[..now])?;
-            rest -= now;
+        if in_memory.is_dir()
+            && let Ok(file) = builder.tempfile_in(in_memory).and_then(|file| filled(file, size))
+        {
+            return Ok(Self { file });
         }
-        Ok(Self { file })
+        Ok(Self { file: filled(builder.tempfile()?, size)? })
     }
 
     pub fn path(&self) -> &Path {
@@ -50,6 +45,17 @@ impl Shared {
     pub fn write(&self, bytes: &[u8], offset: usize) -> Result<()> {
         write_at(self.file.as_file(), bytes, offset as u64)
     }
+}
+
+/// Writes `size` zeros to a file.
+fn filled(mut file: NamedTempFile, size: usize) -> Result<NamedTempFile> {
+    let (mut rest, zeros) = (size, vec![0; size.min(1 << 20)]);
+    while rest > 0 {
+        let now = rest.min(zeros.len());
+        file.write_all(&zeros[..now])?;
+        rest -= now;
+    }
+    Ok(file)
 }
 
 #[cfg(unix)]
