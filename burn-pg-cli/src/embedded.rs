@@ -13,7 +13,7 @@ use toml::Table;
 use crate::{
     commands::{
         agent::{AgentArgs, At},
-        train::{earlier_config, new_dir},
+        train::{Outcome, earlier_config, new_dir},
     },
     failure::message,
     main_with,
@@ -83,6 +83,18 @@ pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedCo
 /// [`RunDirError`] if it cannot be created.
 pub fn new_run_dir(config: &CheckedConfig) -> Result<RunDir, RunDirError> {
     new_dir(config)
+}
+
+/// Returns what `train` writes to the file `summary.json` of a run. `has_trained` is false if nothing was left to train.
+#[must_use]
+pub fn summary(
+    config: &CheckedConfig,
+    device: &OpenDevice,
+    session: &Session<ActorCritic>,
+    has_trained: bool,
+    evaluation: Option<&Evaluation>,
+) -> serde_json::Value {
+    Outcome::of(config, device, session, has_trained, evaluation).summary().clone()
 }
 
 /// Returns the settings of a run and its agent: that of the end of the run, or of a checkpoint: the number of an update,

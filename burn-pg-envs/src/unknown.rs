@@ -59,6 +59,10 @@ impl UnknownName {
             (None, more) => format!("known are: {} and {more} more", known[..LISTED].join(", ")),
         };
         let hint = match *what == "environment" && nearest.is_none() {
+            true if name.starts_with("python:") => {
+                ". It is an object of the Python program that trained with it: give it to `burn_pg.Agent.load(run, env=...)` there"
+                    .into()
+            }
             true => format!(
                 ". It is not built in: if Gymnasium has it, its name is `gym:{name}`; one of your own is passed to \
                  `burn_pg_cli::main_with`, or `register`ed in your program (see docs/environments.md)"

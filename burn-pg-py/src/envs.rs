@@ -1,6 +1,9 @@
 //! Environments that are built in, or that worker processes step.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use burn_pg::envs::{ActionBuffer, Autoreset, EnvOptions, StepBatch, VectorEnv, make_with};
 use pyo3::{
@@ -79,6 +82,19 @@ impl Envs {
         add_masks(py, &info, batch)?;
         let observations = rows(py, &batch.observations, batch.rewards.len());
         PyTuple::new(py, [observations, info.into_any()])
+    }
+
+    /// Takes the same step `count` times without a return to Python, and returns the seconds that it took. Only for
+    /// `benches/peers/vector_env.py`.
+    fn seconds_of_steps(&self, py: Python<'_>, actions: &Bound<'_, PyAny>, count: usize) -> PyResult<f64> {
+        let Inner { envs, actions: buffer, .. } = &mut *self.lock();
+        read_actions(actions, buffer)?;
+        let taken = py.detach(move || {
+            let start = Instant::now();
+            (0..count).try_for_each(|_| envs.step(buffer.as_actions()).map(|_| ()))?;
+            Ok::<_, Refused>(start.elapsed().as_secs_f64())
+        });
+        Ok(taken?)
     }
 
     /// Takes a step in each environment. Returns observations, rewards, the two flags and an info, as Gymnasium does.

@@ -203,21 +203,19 @@ fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trai
             }
             Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
         };
+        let is_over = session.trainer().is_over();
         session.train(&mut reporter).map_err(|stopped| Refused(stopped.to_string()))?;
         let agent = session.trainer().agent()?;
         let episodes = episodes.unwrap_or(config.evaluation.episodes);
-        let mut summary = serde_json::json!({
-            "env_steps": session.trainer().env_steps(),
-            "episodes": session.trainer().episodes().count(),
-            "train_seconds": session.trainer().seconds(),
-            "train_return_mean": session.trainer().episodes().return_mean(),
-        });
-        if episodes > 0 && !reporter.stop.load(Ordering::Relaxed) {
-            let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
-            let evaluation = evaluate_episodes(&agent, envs, episodes, config.run.seed, false, |_| {})?;
-            summary["eval_return_mean"] = evaluation.return_mean().into();
-            summary["eval_return_std"] = evaluation.return_std().into();
-        }
+        let evaluation = match episodes {
+            0 => None,
+            _ if reporter.stop.load(Ordering::Relaxed) => None,
+            _ => {
+                let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+                Some(evaluate_episodes(&agent, envs, episodes, config.run.seed, false, |_| {})?)
+            }
+        };
+        let summary = burn_pg_cli::summary(&config, &device, &session, !is_over, evaluation.as_ref());
         session.write_summary(&summary)?;
         Ok((agent, session.dir().path().to_owned(), summary))
     })

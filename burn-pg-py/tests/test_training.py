@@ -92,8 +92,17 @@ def test_own_environments_are_trained(sign):
     assert agent.summary["eval_return_mean"] > 9
     action, _ = agent.predict(np.array([1.0]))
     assert action == 1
-    # The factory is there as long as the program runs.
-    assert burn_pg.Agent.load("own").evaluate(4).mean > 9
+    script = """
+import burn_pg
+try:
+    burn_pg.Agent.load("own").evaluate(4)
+except burn_pg.Error as error:
+    print(error)
+"""
+    # Another program does not know the environment.
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "burn_pg.Agent.load(run, env=...)" in out.stdout, out
+    assert burn_pg.Agent.load("own", env=sign).evaluate(4).mean > 9
 
 
 @pytest.mark.parametrize("mode", list(gymnasium.vector.AutoresetMode))

@@ -326,7 +326,7 @@ impl<P: Layers + 'static> Run<P> {
                 );
                 progress.finish();
                 let evaluation = evaluation?;
-                let outcome = Outcome::of(&config, &device, &session, !is_over, &evaluation);
+                let outcome = Outcome::of(&config, &device, &session, !is_over, Some(&evaluation));
                 session.write_summary(outcome.summary())?;
                 Ok(outcome)
             };

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import burn_pg_native
+from .hosting import hosted
 from .interpreter import prefer_this_one
 from .spaces import flat_rows
 
@@ -52,13 +53,18 @@ class Agent:
     """The outcome of the run: its steps, and the returns of its evaluation."""
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str], at: int | str | None = None, device: str = "auto") -> Agent:
+    def load(
+        cls, run: str | os.PathLike[str], at: int | str | None = None, device: str = "auto", env: Any = None
+    ) -> Agent:
         """Loads the agent of a run directory, which `train` or the command line has written.
 
-        `at` chooses a checkpoint: the number of an update, or `"best"`. Default: the policy at the end of the run.
+        `at` chooses a checkpoint: the number of an update, or `"best"`. Default: the policy at the end of the run. `env` is
+        needed to evaluate an agent that was trained with your own environment: the function that makes it.
         """
         prefer_this_one()
         native = burn_pg_native.Agent.load(run, None if at is None else str(at), device)
+        if env is not None:
+            hosted(env, json.loads(native.spec())["id"])
         summary = Path(run) / "summary.json"
         return cls(native, Path(run), json.loads(summary.read_text()) if summary.exists() else {})
 

@@ -13,14 +13,15 @@ from typing import Any
 from . import burn_pg_native
 
 
-def hosted(env: Any) -> tuple[str, int | None]:
-    """Makes environments known to burn-pg. Returns their name, and their number if that is given."""
+def hosted(env: Any, name: str | None = None) -> tuple[str, int | None]:
+    """Makes environments known to burn-pg, under a name of their own or another one. Returns the name, and their number if
+    that is given."""
     import gymnasium
 
     if isinstance(env, gymnasium.vector.VectorEnv):
         host, num_envs = Host(lambda setup: batch_of(env, setup)), env.num_envs
         spec = getattr(env, "spec", None)
-        name = spec.id if spec is not None else type(env.unwrapped).__name__
+        own = spec.id if spec is not None else type(env.unwrapped).__name__
     elif isinstance(env, gymnasium.Env):
         raise TypeError(
             "env is one environment, and training needs several: pass a function that makes one, such as "
@@ -28,13 +29,13 @@ def hosted(env: Any) -> tuple[str, int | None]:
         )
     elif callable(env):
         host, num_envs = Host(lambda setup: copies_of(env, setup)), None
-        name = getattr(env, "__name__", type(env).__name__).replace("<lambda>", "Env")
+        own = getattr(env, "__name__", type(env).__name__).replace("<lambda>", "Env")
     else:
         raise TypeError(
             f"env is a {type(env).__name__}; it must be a name, a function that makes a gymnasium.Env, or a "
             "gymnasium.vector.VectorEnv"
         )
-    name = "python:" + name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    name = name or "python:" + own.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     burn_pg_native.register(name, host, num_envs)
     return name, num_envs
 

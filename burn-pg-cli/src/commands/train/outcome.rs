@@ -25,13 +25,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// `has_trained` is false if the run had already ended and was only evaluated again.
+    /// `has_trained` is false if the run had already ended and was only evaluated again. There is no evaluation if the
+    /// environments of the run are the only ones that there are.
     pub fn of<P: Layers>(
         config: &CheckedConfig,
         device: &OpenDevice,
         session: &Session<P>,
         has_trained: bool,
-        evaluation: &Evaluation,
+        evaluation: Option<&Evaluation>,
     ) -> Self {
         let (trainer, path) = (session.trainer(), session.dir().path());
         let (env_steps, seconds) = (trainer.env_steps(), trainer.seconds());
@@ -53,9 +54,9 @@ impl Outcome {
             "solved_steps": solved.map(|solved| solved.env_steps),
             "solved_seconds": solved.map(|solved| solved.seconds),
             "train_return_mean": trainer.episodes().return_mean(),
-            "eval_episodes": evaluation.returns.len(),
-            "eval_return_mean": evaluation.return_mean(),
-            "eval_return_std": evaluation.return_std(),
+            "eval_episodes": evaluation.map(|evaluation| evaluation.returns.len()),
+            "eval_return_mean": evaluation.map(Evaluation::return_mean),
+            "eval_return_std": evaluation.map(Evaluation::return_std),
             "version": env!("CARGO_PKG_VERSION"),
             "machine": Machine::this().to_string(),
             "run_dir": path.to_string_lossy(),
@@ -71,13 +72,11 @@ impl Outcome {
             false => format!("nothing was left to train after {env_steps} steps"),
         };
         let solved = solved.map_or_else(String::new, |solved| format!("\n{solved}"));
-        let text = format!(
-            "{done}{solved}\nevaluation: mean return {:.1}, standard deviation {:.1}, {} episodes\nsaved in {}",
-            evaluation.return_mean(),
-            evaluation.return_std(),
-            evaluation.returns.len(),
-            path.display(),
-        );
+        let evaluated = evaluation.map_or_else(String::new, |evaluation| {
+            let (mean, std, episodes) = (evaluation.return_mean(), evaluation.return_std(), evaluation.returns.len());
+            format!("\nevaluation: mean return {mean:.1}, standard deviation {std:.1}, {episodes} episodes")
+        });
+        let text = format!("{done}{solved}{evaluated}\nsaved in {}", path.display());
         Self { summary, text, run_dir: path.into() }
     }
 
