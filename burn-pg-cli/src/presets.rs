@@ -120,6 +120,7 @@ mod tests {
             "micro_batch_size",
             "target_kl",
             "name",
+            "normalize_values",
             "block_size",
             "on_device",
             "overlap",

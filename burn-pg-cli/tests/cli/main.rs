@@ -14,6 +14,7 @@ mod lm;
 mod long_run;
 mod not_files;
 mod plan;
+mod python;
 mod refusals;
 mod resume;
 mod run_folder;
