@@ -49,9 +49,9 @@ impl Beta {
     /// Creates the distribution with the concentrations `1 + softplus(o)` for outputs `o` of a network (shape `[B, 2 K]`):
     /// first those for `alpha`, then those for `beta`.
     #[must_use]
-    pub fn of_outputs(outputs: Tensor<2>) -> Self {
+    pub fn of_outputs(outputs: &Tensor<2>) -> Self {
         let [_, width] = outputs.dims();
-        let concentrations = formula::concentration(&outputs);
+        let concentrations = formula::concentration(outputs);
         let half = |start| concentrations.clone().narrow(1, start, width / 2);
         Self::new(half(0), half(width / 2))
     }

@@ -9,10 +9,9 @@ use burn_pg_envs::{EnvRng, EnvSpec};
 use super::{
     ActionDistribution, Activation, Cell, CellKind, Encoder, EncoderSpec, Exploration, FlatHead, Head, HostPolicy,
     LogStd, Mlp, Observation, Perceptrons, Policy, Prediction, UnsupportedSpace,
-    encoder::PartLayers,
+    encoder::{Inputs, PartLayers},
     head::Kind,
     init::Initial,
-    inputs::Inputs,
     mlp::HIDDEN_GAIN,
     perceptrons::{Places, reason},
 };

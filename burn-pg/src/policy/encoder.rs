@@ -11,7 +11,7 @@ use burn_pg_envs::{EnvSpec, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Observation, UnsupportedSpace, init::Initial, inputs::Inputs, mlp::HIDDEN_GAIN};
+use super::{Activation, Observation, UnsupportedSpace, init::Initial, mlp::HIDDEN_GAIN};
 
 /// The encoder of the observations, before all other layers.
 ///
@@ -236,6 +236,20 @@ impl PartLayers {
             (inputs * kernel * kernel + 1) as u64 * channels as u64
         };
         shapes.iter().zip(layers).map(of).sum()
+    }
+}
+
+/// The parts of an observation that a network sees: their places in the observation, and their layers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Inputs {
+    pub places: Vec<usize>,
+    pub parts: Vec<PartLayers>,
+}
+
+impl Inputs {
+    /// Number of values of the encoded parts.
+    pub fn features(&self) -> usize {
+        self.parts.iter().map(PartLayers::features).sum()
     }
 }
 

@@ -5,7 +5,11 @@
 
 use burn_pg_envs::{EnvSpec, Space};
 
-use super::{CellKind, NetworkSpec, cell::STEP_BYTES, encoder::PartLayers, inputs::Inputs};
+use super::{
+    CellKind, NetworkSpec,
+    cell::STEP_BYTES,
+    encoder::{Inputs, PartLayers},
+};
 use crate::kernel::{
     Activation, MOST_LAYERS,
     host::{BLOCK, held_elements, kept_bytes, tasks},

@@ -247,7 +247,7 @@ impl Head {
                 AnyDistribution::MultiCategorical(MultiCategorical::masked(outputs, sizes, mask))
             }
             (Kind::Bernoulli, _) => AnyDistribution::Bernoulli(Bernoulli::new(outputs)),
-            (Kind::Beta { .. }, _) => AnyDistribution::Beta(Beta::of_outputs(outputs)),
+            (Kind::Beta { .. }, _) => AnyDistribution::Beta(Beta::of_outputs(&outputs)),
             (Kind::Gaussian { len, exploration }, _) => match (&self.sde_log_std, exploration.sde) {
                 (Some(log_std), Some(noise)) => {
                     let features = features.expect("gSDE noise needs the features");

@@ -2,21 +2,7 @@
 
 use burn_pg_envs::{EnvSpec, Space};
 
-use super::{NetworkSpec, UnsupportedSpace, encoder::PartLayers};
-
-/// The parts of an observation that a network sees: their places in the observation, and their layers.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Inputs {
-    pub places: Vec<usize>,
-    pub parts: Vec<PartLayers>,
-}
-
-impl Inputs {
-    /// Number of values of the encoded parts.
-    pub fn features(&self) -> usize {
-        self.parts.iter().map(PartLayers::features).sum()
-    }
-}
+use super::{NetworkSpec, UnsupportedSpace, encoder::Inputs};
 
 impl NetworkSpec {
     /// True if a network sees only some parts of an observation.

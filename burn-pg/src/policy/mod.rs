@@ -7,7 +7,7 @@ mod footprint;
 mod head;
 mod host_policy;
 mod init;
-pub(crate) mod inputs;
+mod inputs;
 mod mlp;
 mod observation;
 mod perceptrons;

@@ -12,8 +12,8 @@ use crate::{
     Agent, Error,
     device::readback::read,
     policy::{
-        Activation, ActorCritic, Cell, CellKind, Encoder, Head, Kind, Mlp, Observation, Policy, encoder::PartLayers,
-        inputs::Inputs,
+        Activation, ActorCritic, Cell, CellKind, Encoder, Head, Kind, Mlp, Observation, Policy,
+        encoder::{Inputs, PartLayers},
     },
 };
 

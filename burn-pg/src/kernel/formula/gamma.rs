@@ -84,6 +84,7 @@ mod tests {
     use crate::kernel::formula::Dual;
 
     /// x, `log Gamma(x)`, and its first and second derivative, from mpmath (`loggamma`, `digamma`, `psi(1, x)`, 40 digits).
+    #[allow(clippy::excessive_precision)] // as printed
     const VALUES: [(f64, [f64; 3]); 8] = [
         (1.0, [0.0, -0.577_215_664_901_532_86, 1.644_934_066_848_226_4]),
         (1.25, [-0.098_271_836_421_813_161, -0.227_453_533_376_265_41, 1.197_329_154_507_110_7]),

@@ -23,6 +23,7 @@ struct Case {
 /// `log B - (alpha - 1) psi(alpha) - (beta - 1) psi(beta) + (alpha + beta - 2) psi(alpha + beta) + log 2`; the first entropy was
 /// also integrated. All inputs are exact in single precision.
 #[rustfmt::skip]
+#[allow(clippy::excessive_precision, clippy::unreadable_literal)] // as printed
 const CASES: [Case; 6] = [
     Case { alpha: 1.5, beta: 2.5, x: 0.25, log_prob: [-0.18995863340718095, -0.16666666666666667, 0.26527895533477636], entropy: [0.50454373307601215, 0.100244811201891, -0.16789072267612165] },
     Case { alpha: 1.6875, beta: 1.6875, x: 0.5, log_prob: [-0.3838239020163113, 0.16926081730473786, 0.16926081730473786], entropy: [0.61655752581032585, -0.076960744892977008, -0.076960744892977008] },
@@ -35,6 +36,7 @@ const CASES: [Case; 6] = [
 /// `alpha` and `beta` of two distributions, their KL divergence, and its derivatives in this order; also from mpmath. The first
 /// divergence was also integrated.
 #[rustfmt::skip]
+#[allow(clippy::excessive_precision, clippy::unreadable_literal)] // as printed
 const DIVERGENCES: [([f64; 4], f64, [f64; 4]); 3] = [
     ([1.5, 2.5, 2.5, 1.5], 0.66666666666666667, [-0.93480220054467931, 0.49035775610023486, 0.66666666666666667, -0.66666666666666667]),
     ([40.0, 7.5, 38.0, 8.0], 0.04473130376243646, [0.018716517847013289, -0.10322163818392067, -0.019522803318105647, 0.10131800550612741]),
@@ -113,7 +115,7 @@ fn components_are_independent() {
 fn concentrations_of_outputs_are_one_plus_softplus() {
     for precision in Precision::all() {
         let outputs = [0.0, 1.0, -3.0, 100.0, -100.0, 0.5];
-        let beta = Beta::of_outputs(precision.tensor(outputs.to_vec(), [1, 6]));
+        let beta = Beta::of_outputs(&precision.tensor(outputs.to_vec(), [1, 6]));
         let expected = outputs.map(|output: f64| 1.0 + output.max(0.0) + (-output.abs()).exp().ln_1p());
         let tolerance = if precision.is_double() { 1e-12 } else { 1e-5 };
         assert_close(&values(beta.parameters()), &expected, tolerance, "concentrations");
