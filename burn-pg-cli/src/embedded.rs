@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use burn_pg::{
-    Agent, CheckedConfig,
+    Agent, CheckedConfig, Evaluation,
     burn::tensor::Device,
-    run::{EarlierRun, RunDir, directory::RunDirError},
+    device::OpenDevice,
+    policy::ActorCritic,
+    run::{EarlierRun, RunDir, Session, directory::RunDirError},
 };
 use clap::Parser;
 use toml::Table;
