@@ -170,7 +170,7 @@ fn trainer(arguments: &Arguments, time: Arc<Mutex<Duration>>) -> Trainer<TextPol
         parts_at_once: true,
         ..Learner::new(objective, optimiser)
     };
-    let update = Epochs { num_epochs: passes(what), ..Epochs::once(learner, 1e-3.into()) };
+    let update = Epochs { num_epochs: passes(what), ..Epochs::once(learner, 1e-3) };
     let update = Box::new(Timed { update, time });
     let config = Config::default().with(|config| {
         config.run.total_steps = updates * BATCH as u64;

@@ -127,7 +127,7 @@ impl Settings {
 
     /// Returns one step on all samples of an update.
     pub(super) fn once(&self, objective: Objective, model: &Shape) -> Epochs {
-        Epochs::once(self.learner(objective, model.is_small()), self.train.learning_rate.into())
+        Epochs::once(self.learner(objective, model.is_small()), self.train.learning_rate)
     }
 
     /// Returns a model with adapters, if there are to be some, and notes its fingerprint.

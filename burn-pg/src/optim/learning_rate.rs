@@ -13,14 +13,14 @@ use super::Schedule;
 /// A learning rate.
 ///
 /// ```
-/// use burn_pg::optim::{KlAdaptiveRate, LearningRate, Schedule};
+/// use burn_pg::optim::{KlAdaptiveRate, LearningRate};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Rates { policy: LearningRate, critic: LearningRate }
 ///
 /// let rates: Rates = toml::from_str("policy = { kind = 'kl', start = 3e-4, desired_kl = 0.01 }\ncritic = 1e-3")?;
 /// assert_eq!(rates.policy, LearningRate::Kl(KlAdaptiveRate { start: 3e-4, desired_kl: 0.01, min: 1e-5, max: 1e-2 }));
-/// assert_eq!(rates.critic, Schedule::from(1e-3).into());
+/// assert_eq!(rates.critic, LearningRate::from(1e-3));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]

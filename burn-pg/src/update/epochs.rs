@@ -52,8 +52,8 @@ pub struct Epochs {
 impl Epochs {
     /// Creates an update that takes a single step on all samples.
     #[must_use]
-    pub fn once(learner: Learner, learning_rate: LearningRate) -> Self {
-        let shuffle = EnvRng::new(0);
+    pub fn once(learner: Learner, learning_rate: impl Into<LearningRate>) -> Self {
+        let (learning_rate, shuffle) = (learning_rate.into(), EnvRng::new(0));
         Self {
             learner,
             learning_rate,

@@ -458,7 +458,7 @@ fn epochs_equal_those_of_autodiff_with_every_optimiser() {
                 if own {
                     learner.objective = learner.objective.with(0.0, Own);
                 }
-                let mut epochs = Epochs { num_epochs: 3, num_minibatches, ..Epochs::once(learner, 0.01.into()) };
+                let mut epochs = Epochs { num_epochs: 3, num_minibatches, ..Epochs::once(learner, 0.01) };
                 let context = UpdateContext { update: 1, progress: 0.3 };
                 let mut improved = Update::<ActorCritic, Batch>::check(&epochs, &ContextPart::ALWAYS)
                     .and_then(|()| epochs.improve(&case.policy(precision), case.batch(precision), context))
@@ -497,8 +497,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let precision = Precision::all().into_iter().find(|precision| precision.backend == Backend::Flex).unwrap();
         let run = |threads: usize| {
             on_threads(threads, || {
-                let mut epochs =
-                    Epochs { num_epochs: 2, num_minibatches: 3, ..Epochs::once(case.learner(), 0.01.into()) };
+                let mut epochs = Epochs { num_epochs: 2, num_minibatches: 3, ..Epochs::once(case.learner(), 0.01) };
                 let context = UpdateContext { update: 1, progress: 0.3 };
                 let improved = epochs.improve(&case.policy(&precision), case.batch(&precision), context).unwrap();
                 (values(flatten_parameters(&improved.policy)), improved.metrics)
@@ -550,7 +549,7 @@ fn a_number_that_is_not_finite_is_attributed_and_changes_nothing() {
             batch.weights = None;
             batch.origins = Origins::InTurn(7);
             let policy = case.policy(precision);
-            let mut epochs = Epochs { num_minibatches: 3, ..Epochs::once(case.learner(), 0.01.into()) };
+            let mut epochs = Epochs { num_minibatches: 3, ..Epochs::once(case.learner(), 0.01) };
             assert_eq!(epochs.learner.unfused(&policy, &batch), None);
             let error = epochs.improve(&policy, batch, UpdateContext { update: 4, progress: 0.0 }).unwrap_err();
             let Error::NonFinite { update: 4, term: Some("policy_loss"), env: Some(2), .. } = error else {

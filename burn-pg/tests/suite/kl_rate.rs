@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn_pg::{
-    Trainer, UpdateStats,
+    Config, Trainer, UpdateStats,
     config::ConfigError,
     optim::{KlAdaptiveRate, LearningRate},
 };
@@ -84,8 +84,7 @@ fn the_rate_is_adapted_after_each_pass() {
 
 #[test]
 fn a_rate_of_the_kl_divergence_is_read_and_written_and_refused_by_name() {
-    let with =
-        |rate: &str| settings(&format!("learning_rate = {{ kind = 'kl', {rate} }}")).and_then(|it| it.validate());
+    let with = |rate: &str| settings(&format!("learning_rate = {{ kind = 'kl', {rate} }}")).and_then(Config::validate);
     let config = with("start = 1e-3, desired_kl = 0.01").unwrap();
     assert_eq!(config.optimiser.learning_rate, LearningRate::Kl(RATE));
     assert_eq!(*valid(&config.to_toml()), *config);

@@ -78,7 +78,7 @@ fn build(source: Constant, term: impl LossTerm + 'static) -> Result<Trainer<Acto
     let shape = NetworkSpec { critic: false, ..NetworkSpec::default() };
     let policy = ActorCritic::new(&spec, &shape, &mut EnvRng::new(0), &device.clone().autodiff()).unwrap();
     let learner = Learner::new(Objective::new().with(1.0, term), OptimiserSpec::default().build());
-    let update = Box::new(Epochs::once(learner, 1e-3.into()));
+    let update = Box::new(Epochs::once(learner, 1e-3));
     Trainer::new(Parts { policy, source, update }, &config, &device)
 }
 

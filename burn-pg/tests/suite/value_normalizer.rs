@@ -86,7 +86,7 @@ fn advantages_are_those_of_values_in_the_unit_of_rewards_and_targets_are_normali
 #[test]
 fn values_are_finite_while_all_returns_are_equal() {
     let mut normalizer = ValueNormalizer::default();
-    normalizer.update(&[3.0; 1 << 20]);
+    normalizer.update(&vec![3.0; 1 << 20]);
     let mut returns = [3.0, 4.0];
     normalizer.normalize(&mut returns);
     assert!(returns[0].abs() < 1.0 && returns[1].is_finite(), "{returns:?}");

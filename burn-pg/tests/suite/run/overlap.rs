@@ -31,7 +31,7 @@ fn parts(device: &Device) -> Parts<ActorCritic> {
     Parts {
         policy: policy.unwrap(),
         source: EnvSource::new(collector, Box::new(Gae { gamma: 0.99, lambda: 0.95 })),
-        update: Box::new(Epochs::once(learner, 0.01.into())),
+        update: Box::new(Epochs::once(learner, 0.01)),
     }
 }
 
