@@ -29,7 +29,7 @@ fn an_unknown_environment_is_refused() {
         let unknown = format!("unknown environment `{stranger}`; known are: ");
         refused(
             &["train", stranger],
-            &[&unknown, "It is not built in: if Gymnasium has it, its name is `gym:LunarLander-v3`"],
+            &[&unknown, "It is not built in: if Gymnasium has it, its name is `gym:"],
         );
     }
 }
