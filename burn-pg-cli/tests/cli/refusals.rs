@@ -27,10 +27,7 @@ fn an_unknown_environment_is_refused() {
     refused(&["train", "CartPole-v0"], &["unknown environment `CartPole-v0` (did you mean `CartPole-v1`?)"]);
     for stranger in ["LunarLander-v3", "HalfCheetah-v5", "foo", "ALE/Pong-v5"] {
         let unknown = format!("unknown environment `{stranger}`; known are: ");
-        refused(
-            &["train", stranger],
-            &[&unknown, "It is not built in: if Gymnasium has it, its name is `gym:"],
-        );
+        refused(&["train", stranger], &[&unknown, "It is not built in: if Gymnasium has it, its name is `gym:"]);
     }
 }
 
