@@ -145,14 +145,14 @@ pub fn paths(runs: &[Run]) -> Vec<PathBuf> {
 
 /// Returns the runs of the last rung, if `dir` is the folder of a sweep with rungs, and else all of them.
 fn of_last_rung(dir: &Path, runs: Vec<PathBuf>) -> Vec<PathBuf> {
-    let rung = |run: &Path| -> Option<u32> {
+    let number = |run: &Path| -> Option<u32> {
         let first = run.strip_prefix(dir).ok()?.components().next()?;
         first.as_os_str().to_str()?.strip_prefix(RUNG)?.parse().ok()
     };
-    match runs.iter().filter_map(|run| rung(run)).max() {
+    match runs.iter().filter_map(|run| number(run)).max() {
         Some(last @ 2..) => {
             tell(format_args!("{}: the runs of rung {last}, the last one", dir.display()));
-            runs.into_iter().filter(|run| rung(run) == Some(last)).collect()
+            runs.into_iter().filter(|run| number(run) == Some(last)).collect()
         }
         _ => runs,
     }

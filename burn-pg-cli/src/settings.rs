@@ -99,7 +99,7 @@ impl Settings {
     }
 
     /// Attributes errors to these places, in place of the command line.
-    pub fn from_places(self, origins: Origins) -> Self {
+    pub fn with_origins(self, origins: Origins) -> Self {
         Self { origins: Some(origins), ..self }
     }
 

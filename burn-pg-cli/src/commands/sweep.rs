@@ -174,7 +174,7 @@ fn begin(args: &Args, registry: &Registry) -> Result<Begun> {
 fn check(arguments: &[String], origins: &Origins, registry: &Registry) -> Result<Facts> {
     let arguments = once("train").chain(arguments.iter().map(String::as_str));
     let of_run = OfRun::try_parse_from(arguments).map_err(|error| first_line(&error))?;
-    let config = of_run.settings.from_places(origins.clone()).resolve(registry)?.config;
+    let config = of_run.settings.with_origins(origins.clone()).resolve(registry)?.config;
     registry.network(&config)?;
     let (env, algo) = (config.env.name.clone(), config.algorithm.algo().to_string());
     Ok(Facts { env, algo, total_steps: config.run.total_steps })

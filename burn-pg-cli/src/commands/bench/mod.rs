@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    Train(train::Args),
+    Train(Box<train::Args>),
     Devices(devices::Args),
     /// The child process of `bench devices`
     #[command(hide = true)]

@@ -67,7 +67,7 @@ fn tie(results: &Results, comparison: &Comparison) -> Option<String> {
     if first.seeds.len() == 1 {
         return Some("With one seed, there are no intervals, and the order may be chance. Give more `seeds`.".into());
     }
-    let ties = results.ties(comparison);
+    let ties = comparison.ties();
     let others = comparison.standings.len() - 1;
     let named = match &ties[..] {
         [] => return None,

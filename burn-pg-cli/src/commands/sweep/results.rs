@@ -27,6 +27,18 @@ pub struct Comparison {
     pub standings: Vec<Standing>,
 }
 
+impl Comparison {
+    /// Returns the numbers of the trials whose intervals overlap that of the first trial.
+    pub fn ties(&self) -> Vec<usize> {
+        let interval = |standing: &Standing| standing.summed.and_then(|summed| summed.interval);
+        let Some((first, others)) = self.standings.split_first() else { return Vec::new() };
+        let Some([first_low, first_high]) = interval(first) else { return Vec::new() };
+        let is_tie =
+            |other: &&Standing| interval(other).is_some_and(|[low, high]| low <= first_high && first_low <= high);
+        others.iter().filter(is_tie).map(|other| other.trial).collect()
+    }
+}
+
 /// The results of a sweep, the last rung first.
 pub struct Results<'a> {
     pub plan: &'a Plan,
@@ -54,7 +66,7 @@ impl Results<'_> {
     pub fn to_json(&self) -> Value {
         let comparisons = self.comparisons.iter().map(|comparison| {
             let mut value = json!(comparison);
-            value["ties_with_the_first"] = json!(self.ties(comparison));
+            value["ties_with_the_first"] = json!(comparison.ties());
             let standings = value["standings"].as_array_mut().into_iter().flatten().zip(&comparison.standings);
             for (rank, (value, standing)) in standings.enumerate() {
                 let (trial, seed) = (self.trial(standing), standing.seeds[0]);
@@ -87,16 +99,6 @@ impl Results<'_> {
     /// True if nothing was trained after this comparison.
     pub fn is_last(&self, comparison: &Comparison) -> bool {
         comparison.rung == self.plan.rungs.len()
-    }
-
-    /// Returns the numbers of the trials whose intervals overlap that of the first trial.
-    pub fn ties(&self, comparison: &Comparison) -> Vec<usize> {
-        let interval = |standing: &Standing| standing.summed.and_then(|summed| summed.interval);
-        let Some((first, others)) = comparison.standings.split_first() else { return Vec::new() };
-        let Some([first_low, first_high]) = interval(first) else { return Vec::new() };
-        let is_tie =
-            |other: &&Standing| interval(other).is_some_and(|[low, high]| low <= first_high && first_low <= high);
-        others.iter().filter(is_tie).map(|other| other.trial).collect()
     }
 
     pub fn have_all_failed(&self) -> bool {

@@ -99,15 +99,15 @@ pub enum CheckpointError {
 /// Says which checkpoints there are: all of a few, or else the first and the last ones.
 fn others_hint(others: &[u64]) -> String {
     const ENDS: usize = 4;
-    let list = |updates: &[u64]| updates.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let named = |updates: &[u64]| updates.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     match others {
         [] => ", nor any other".into(),
         [one] => format!("; there is one of update {one}"),
-        [all @ .., last] if all.len() < 3 * ENDS => format!("; there are those of updates {} and {last}", list(all)),
+        [all @ .., last] if all.len() < 3 * ENDS => format!("; there are those of updates {} and {last}", named(all)),
         [first @ .., last] => {
             let (begin, end) = (&first[..ENDS], &first[first.len() - ENDS..]);
             let between = first.len() - 2 * ENDS;
-            format!("; there are those of updates {}, {between} more, {} and {last}", list(begin), list(end))
+            format!("; there are those of updates {}, {between} more, {} and {last}", named(begin), named(end))
         }
     }
 }
