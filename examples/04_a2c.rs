@@ -57,7 +57,7 @@ pub fn train() -> Result<f64, Error> {
         Objective::new().with(1.0, PolicyGradient).with(0.5, Value { clip: ValueClip::Off }).with(0.01, Entropy);
     let optimiser = Box::new(RmsProp::new(RmsPropSpec { epsilon: 1e-5, ..RmsPropSpec::default() }));
     let learner = Learner { max_grad_norm: 0.5, ..Learner::new(objective, optimiser) };
-    let update = Epochs::once(learner, Schedule::Linear { start: 2e-3, end: 0.0 }.into());
+    let update = Epochs::once(learner, Schedule::Linear { start: 2e-3, end: 0.0 });
 
     let parts = Parts { policy, source: EnvSource::new(collector, Box::new(estimator)), update: Box::new(update) };
     let mut trainer = Trainer::new(parts, &config, &device)?;

@@ -87,7 +87,7 @@ pub(crate) fn train() -> Result<[Writer; 2], Error> {
     let writer = Writer { logits: Param::from_data(TensorData::new(logits, [31, 5]), &device) };
     let objective = loss::Objective::new().with(1.0, loss::PolicyGradient);
     let learner = update::Learner::new(objective, optim::OptimiserSpec::default().build());
-    let update = update::Epochs::once(learner, optim::Schedule::Linear { start: 0.1, end: 0.0 }.into());
+    let update = update::Epochs::once(learner, optim::Schedule::Linear { start: 0.1, end: 0.0 });
     let streams = (0..TEXTS).map(|_| EnvRng::new(rng.next_u64()).into()).collect();
     let (reference, source) = (writer.valid(), Texts { streams, reference: Reference::new(&writer), written: 0 });
     let mut trainer = Trainer::new(Parts { policy: writer, source, update: Box::new(update) }, &config, &device)?;

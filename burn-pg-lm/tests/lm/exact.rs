@@ -214,7 +214,7 @@ fn trainer(seed: u64, way: Way, updates: u64) -> (Trainer<TextPolicy, TextSource
     let reference = model.valid();
     let source = source(way, seed, reference.clone());
     let learner = Learner::new(way.objective(), OptimiserSpec::default().build());
-    let update = Box::new(Epochs::once(learner, Schedule::Linear { start: 0.01, end: 0.0 }.into()));
+    let update = Box::new(Epochs::once(learner, Schedule::Linear { start: 0.01, end: 0.0 }));
     let steps = 16 * 16 * updates;
     let config = Config::default().with(|config| {
         config.run.total_steps = steps;
