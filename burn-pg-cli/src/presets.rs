@@ -121,6 +121,8 @@ mod tests {
             "target_kl",
             "name",
             "normalize_values",
+            "actor_inputs",
+            "critic_inputs",
             "block_size",
             "on_device",
             "overlap",

@@ -95,6 +95,9 @@ fn arguments_and_wrappers_come_from_the_settings() {
         num_envs = 2
         [rollout]
         num_steps = 64
+        [algorithm]
+        kind = "ppo"
+        num_minibatches = 4
         [run]
         total_steps = 256
         [evaluation]
