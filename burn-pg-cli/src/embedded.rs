@@ -17,8 +17,7 @@ use crate::{
         agent::{AgentArgs, At},
         train::{Outcome, earlier_config, new_dir},
     },
-    failure::message,
-    main_with,
+    failure, main_with,
     network::{BuiltIn, Kind},
     presets, program,
     program::Embedded,
@@ -41,6 +40,12 @@ struct Arguments {
     settings: Settings,
 }
 
+/// Returns the messages of an error and of its causes, as commands print them.
+#[must_use]
+pub fn message(error: impl Into<anyhow::Error>) -> String {
+    failure::message(&error.into())
+}
+
 /// Runs the command line as a part of another program. Ends the process if the command fails, as [`main_with`] does.
 pub fn main_of(embedded: Embedded) {
     program::embed(embedded);
@@ -59,7 +64,7 @@ pub fn configure(arguments: &[String], from: &str, settings: Option<Table>) -> R
         Some(settings) => given.with(from, settings),
         None => given,
     };
-    let resolved = given.resolve(&Registry::new()).map_err(|error| message(&error))?;
+    let resolved = given.resolve(&Registry::new()).map_err(message)?;
     Ok(Configured { config: resolved.config, preset: resolved.preset })
 }
 
@@ -76,7 +81,7 @@ pub fn list_presets() -> impl Iterator<Item = (&'static str, String, Table)> {
 pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedConfig), String> {
     let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
     let given = parsed.map_err(|error| error.to_string())?.settings;
-    earlier_config(&given, run, None).map_err(|error| message(&error))
+    earlier_config(&given, run, None).map_err(message)
 }
 
 /// Creates the directory in which `train` without `--out` writes a run.
@@ -106,8 +111,8 @@ pub fn summary(
 /// The message of what cannot be read.
 pub fn load(run: &Path, at: Option<&str>, device: &Device) -> Result<(CheckedConfig, Agent), String> {
     let at = at.map(str::parse::<At>).transpose()?;
-    let selected = AgentArgs { run_dir: run.into(), at, python: None }.select().map_err(|error| message(&error))?;
-    let mut agent = BuiltIn.load(selected.saved(), device).map_err(|error| message(&error.into()))?;
+    let selected = AgentArgs { run_dir: run.into(), at, python: None }.select().map_err(message)?;
+    let mut agent = BuiltIn.load(selected.saved(), device).map_err(message)?;
     agent.set_env_options(selected.config.env.options());
     Ok((selected.config, agent))
 }

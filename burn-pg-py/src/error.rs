@@ -22,7 +22,7 @@ macro_rules! refused {
     ($($error:ty),*) => {
         $(impl From<$error> for Refused {
             fn from(error: $error) -> Self {
-                Self(error.to_string())
+                Self(burn_pg_cli::message(error))
             }
         })*
     };

@@ -204,7 +204,7 @@ fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trai
             Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
         };
         let is_over = session.trainer().is_over();
-        session.train(&mut reporter).map_err(|stopped| Refused(stopped.to_string()))?;
+        session.train(&mut reporter).map_err(|stopped| Refused(burn_pg_cli::message(*stopped)))?;
         let agent = session.trainer().agent()?;
         let episodes = episodes.unwrap_or(config.evaluation.episodes);
         let evaluation = match episodes {
