@@ -473,6 +473,14 @@ fn pictures_are_those_of_the_environment() {
     let [Shape::Pixels { rgb, .. }] = &scene.shapes[..] else { panic!("the scene is one picture") };
     assert_eq!(rgb[3 * (6 + 2)..][..3], [10, 20, 30]);
     assert_eq!(rgb.iter().filter(|&&byte| byte > 0).count(), 3);
+    assert_eq!(envs.render_error(), None);
+
+    let kwargs = serde_json::Map::from_iter([("has_screen".to_owned(), false.into())]);
+    let mut blind = PythonEnvs::new("gym:tests.python.envs:Painter-v0", 1, &EnvOptions { kwargs, ..options }).unwrap();
+    blind.reset(0).unwrap();
+    assert!(blind.render(0).is_none());
+    assert!(blind.render_error().unwrap().starts_with("OSError: there is no screen"));
+    blind.step(Actions::Discrete(&[0])).unwrap();
 }
 
 #[test]

@@ -17,7 +17,7 @@ use burn_pg::{
     DeviceChoice,
     agent::Moment,
     device,
-    envs::{VectorEnv, render::Scene},
+    envs::{VectorEnv, is_of_python, render::Scene},
     run::RunDir,
 };
 
@@ -161,9 +161,16 @@ fn load(args: &Args, registry: &Registry) -> Result<Watched> {
     env.reset(seed)?;
     if env.render(0).is_none() {
         let id = &agent.spec().id;
-        bail!(
-            "{id} cannot be drawn: it does not implement `Env::render` (or `VectorEnv::render`), see docs/environments.md"
-        );
+        match env.render_error() {
+            Some(error) if error.contains("GL") => {
+                bail!("{id} cannot be drawn; without a screen, MuJoCo needs MUJOCO_GL=egl or MUJOCO_GL=osmesa: {error}")
+            }
+            Some(error) => bail!("{id} cannot be drawn: {error}"),
+            None if is_of_python(id) => bail!("{id} cannot be drawn: its `render` gives no picture"),
+            None => bail!(
+                "{id} cannot be drawn: it does not implement `Env::render` (or `VectorEnv::render`), see docs/environments.md"
+            ),
+        }
     }
     Ok(Watched { agent, env, seed })
 }

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{available_parallelism, scope},
     time::Duration,
 };
@@ -47,6 +47,8 @@ pub struct PythonEnvs {
     states: Vec<State>,
     autoreset: Autoreset,
     maker: WorkerMaker,
+    /// Why the last picture could not be made.
+    render_error: Mutex<Option<String>>,
 }
 
 /// Where an environment is in its episode.
@@ -209,6 +211,7 @@ impl PythonEnvs {
             spec,
             workers,
             maker,
+            render_error: Mutex::default(),
         })
     }
 
@@ -545,8 +548,15 @@ impl VectorEnv for PythonEnvs {
     fn render(&self, env: usize) -> Option<Scene> {
         let worker = self.workers.iter().find(|worker| env < worker.first + worker.rows());
         let worker = worker.unwrap_or_else(|| panic!("there is no environment {env}"));
-        let (height, width, rgb) = worker.picture(env - worker.first)?;
+        let picture = worker.picture(env - worker.first);
+        let error = picture.as_ref().err().map(of_lost);
+        *self.render_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        let (height, width, rgb) = picture.ok()??;
         let size = [width as f32, height as f32];
         Some(Scene::new(size[0], size[1], vec![Shape::Pixels { width, height, rgb: rgb.into() }]))
+    }
+
+    fn render_error(&self) -> Option<String> {
+        self.render_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

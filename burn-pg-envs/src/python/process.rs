@@ -45,6 +45,9 @@ pub enum Trouble {
     Lost(String),
 }
 
+/// Height, width, and three bytes for each pixel.
+pub type Picture = (usize, usize, Vec<u8>);
+
 /// A worker, and what it says about its environments.
 pub type Started = (Process, Described);
 
@@ -152,8 +155,8 @@ impl Process {
         }
     }
 
-    /// Asks for a picture of one environment: height, width, and three bytes for each pixel. `None` if it has none.
-    pub fn picture(&mut self, row: usize) -> Result<Option<(usize, usize, Vec<u8>)>, Trouble> {
+    /// Asks for a picture of one environment. `None` if it has none.
+    pub fn picture(&mut self, row: usize) -> Result<Option<Picture>, Trouble> {
         self.ask(b'p')?;
         let row = u32::try_from(row).expect("a worker has fewer than 2^32 environments");
         self.bell.send(&row.to_le_bytes()).map_err(|_| self.ended())?;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    process::{Process, Trouble},
+    process::{Picture, Process, Trouble},
     shared::{Layout, part_bytes},
 };
 use crate::{Actions, Space};
@@ -177,10 +177,10 @@ impl Worker {
         read.map_err(|error| unshared(&error))
     }
 
-    /// Returns a picture of one environment: height, width, and three bytes for each pixel.
-    pub fn picture(&self, row: usize) -> Option<(usize, usize, Vec<u8>)> {
+    /// Returns a picture of one environment, if it has one.
+    pub fn picture(&self, row: usize) -> Result<Option<Picture>, Trouble> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        process.as_mut()?.picture(row).ok()?
+        process.as_mut().map_or_else(|| Err(gone()), |process| process.picture(row))
     }
 }
 

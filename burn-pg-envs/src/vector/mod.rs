@@ -174,6 +174,11 @@ pub trait VectorEnv: Send {
     fn render(&self, _env: usize) -> Option<Scene> {
         None
     }
+
+    /// Returns why the last [`render`](Self::render) gave no picture, if it failed. Default: `None`.
+    fn render_error(&self) -> Option<String> {
+        None
+    }
 }
 
 #[cold]
@@ -190,6 +195,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn checked_batch(&self) -> Result<&StepBatch, EnvError>;
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn render(&self, env: usize) -> Option<Scene>;
+            fn render_error(&self) -> Option<String>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;

@@ -122,11 +122,13 @@ class Painter(Sampler):
 
     metadata = {"render_modes": ["rgb_array"]}
 
-    def __init__(self, render_mode=None, **kwargs):
+    def __init__(self, render_mode=None, has_screen=True, **kwargs):
         super().__init__(**kwargs)
-        self.render_mode = render_mode
+        self.render_mode, self.has_screen = render_mode, has_screen
 
     def render(self):
+        if not self.has_screen:
+            raise OSError("there is no screen")
         picture = np.zeros((4, 6, 3), np.uint8)
         picture[1, 2] = (10, 20, 30)
         return picture
