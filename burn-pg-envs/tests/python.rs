@@ -172,6 +172,7 @@ fn same_as_their_own_loop(name: &str, num_envs: usize, transitions: usize) {
     let mut trace = Trace(std::io::Cursor::new(fs::read(trace).unwrap()));
 
     let mut envs = PythonEnvs::new(name, num_envs, &options).unwrap();
+    assert!(matches!(envs.set_autoreset(Autoreset::NextStep), Err(EnvError::Unsupported { .. })));
     let (spec, width) = (envs.spec().clone(), envs.spec().observation_space.flat_len());
     let Space::Discrete { n, .. } = spec.action_space else { panic!("{name} has discrete actions") };
     envs.reset(21).unwrap();
@@ -272,6 +273,7 @@ fn every_space_is_flattened_in_the_order_that_policies_expect() {
         ("grey", image([1, 5, 4], 255)),
         ("frames", image([6, 5, 4], 255)),
         ("planes", image([3, 5, 5], 1)),
+        ("whole", image([1, 5, 4], 3)),
         (
             "dictionary",
             Space::dict([("inner/gear", flags(3)), ("inner/speed", speed.clone()), ("picture", image([3, 5, 4], 255))]),
@@ -295,6 +297,26 @@ fn every_space_is_flattened_in_the_order_that_policies_expect() {
             envs.step(Actions::Discrete(&[0, 3])).unwrap();
         }
     }
+}
+
+#[test]
+fn a_whole_number_that_is_no_byte_is_refused_and_seeds_fit_old_generators() {
+    let Some(envs) = batch("Numbers-v0", 2, 1, serde_json::json!({})) else { return };
+    let mut envs = envs.unwrap();
+    envs.reset_each(&[u64::MAX, 1 << 40]).unwrap();
+    for _ in 0..4 {
+        envs.step(Actions::Discrete(&[0, 0])).unwrap();
+    }
+    let error = envs.step(Actions::Discrete(&[0, 0])).unwrap_err().to_string();
+    assert!(error.contains("has the value 256; those of its space end at 3"), "{error}");
+}
+
+#[test]
+fn environments_that_are_reset_without_seeds_differ() {
+    let Some(options) = options() else { return };
+    let mut envs = PythonEnvs::new("gym:CartPole-v1", 3, &options).unwrap();
+    let first = &envs.reset_where(&[true; 3]).unwrap().observations;
+    assert!(first[..4] != first[4..8] && first[4..8] != first[8..]);
 }
 
 #[test]
@@ -364,9 +386,11 @@ fn a_batch_keeps_the_contract() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_fault_names_its_environment_and_the_others_go_on() {
     let faults = [
+        ("unrelated", "ValueError: the real reason\nTraceback"),
         ("raise", "KeyError: 'a wheel is missing'\nTraceback"),
         ("shape", "ValueError: the observation has the shape (3,), its space (2,)"),
         ("dtype", "TypeError: the observation has the type float64, and had float32 before"),
@@ -408,8 +432,9 @@ fn a_fault_names_its_environment_and_the_others_go_on() {
     }
 }
 
+#[cfg(unix)]
 #[test]
-fn what_is_no_fault_changes_nothing() {
+fn output_and_reads_of_the_standard_input_change_nothing() {
     for harmless in ["print", "stdin"] {
         let Some(envs) = batch("Faulty-v0", 1, 1, serde_json::json!({"fault": harmless})) else { return };
         let mut envs = envs.unwrap();
@@ -496,6 +521,9 @@ fn wrappers_and_arguments_reach_the_environment() {
     let wrappers = serde_json::from_value(serde_json::json!(["NoSuchWrapper"])).unwrap();
     let error = PythonEnvs::new("gym:CartPole-v1", 1, &EnvOptions { wrappers, ..options.clone() }).err().unwrap();
     assert!(error.to_string().contains("`gymnasium.wrappers` has no wrapper `NoSuchWrapper`"), "{error}");
+    let wrappers = serde_json::from_value(serde_json::json!([{"name": "os:system"}])).unwrap();
+    let error = PythonEnvs::new("gym:CartPole-v1", 1, &EnvOptions { wrappers, ..options.clone() }).err().unwrap();
+    assert!(error.to_string().contains("`os` has no wrapper `system`"), "{error}");
     let kwargs = serde_json::json!({"sutton_barto_reward": 1, "colour": "red"});
     let serde_json::Value::Object(kwargs) = kwargs else { unreachable!() };
     let error =

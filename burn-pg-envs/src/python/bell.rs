@@ -14,11 +14,11 @@ use std::os::unix::net::{UnixListener as Listener, UnixStream as Socket};
 
 use super::peer::Peer;
 
-/// How often a worker that does not answer is looked at, in case that it has died while a process that it has started
-/// keeps the connection open.
+/// Interval at which a silent worker is checked. It may have died while one of its own processes keeps the connection
+/// open.
 const GLANCE: Duration = Duration::from_millis(200);
 
-/// How long a worker may take to connect, where it is not born connected.
+/// Time in which a worker must connect, where it is not started with a connection.
 const CONNECTING: Duration = Duration::from_mins(1);
 
 /// The connection to one worker.
@@ -40,7 +40,12 @@ impl Expected {
         let (listener, address) = {
             let path = folder.join("socket");
             let _ = std::fs::remove_file(&path);
-            (Listener::bind(&path)?, format!("unix:{}", path.display()))
+            // The path of a socket may have about a hundred characters, and that of the folder more.
+            let short = Path::new("/tmp").join(folder.file_name().unwrap_or_default()).with_extension("socket");
+            match Listener::bind(&path) {
+                Ok(listener) => (listener, format!("unix:{}", path.display())),
+                Err(_) => (Listener::bind(&short)?, format!("unix:{}", short.display())),
+            }
         };
         #[cfg(not(unix))]
         let (listener, address) = {
@@ -75,6 +80,9 @@ impl Expected {
         socket.set_nonblocking(false)?;
         #[cfg(not(unix))]
         socket.set_nodelay(true)?;
+        if let Some(path) = self.address.strip_prefix("unix:") {
+            let _ = std::fs::remove_file(path);
+        }
         Bell::new(socket)
     }
 }
@@ -136,7 +144,7 @@ impl Bell {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                        // What it has sent before its end can still be read, so it is looked at only after a silence.
+                        // After a silence only: what it has sent before its end can still be read.
                         if peer.is_gone() {
                             return Err(Silence::Ended);
                         }

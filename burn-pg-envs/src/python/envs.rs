@@ -46,6 +46,8 @@ pub struct PythonEnvs {
     /// What is known of each environment.
     states: Vec<State>,
     autoreset: Autoreset,
+    /// True if Python steps all environments as one.
+    steps_together: bool,
     maker: WorkerMaker,
     /// Why the last picture could not be made.
     render_error: Mutex<Option<String>>,
@@ -112,8 +114,8 @@ impl WorkerMaker {
         Ok(Self { name: name.into(), options: options.clone(), timeout, folder, place })
     }
 
-    /// Starts a worker with `rows` environments.
-    fn start(&self, rows: usize) -> Result<(Process, EnvSpec), EnvError> {
+    /// Starts a worker with `rows` environments. Also returns whether they are stepped as one.
+    fn start(&self, rows: usize) -> Result<(Process, EnvSpec, bool), EnvError> {
         let Self { name, options, timeout, folder, place } = self;
         let started = match place {
             Place::Host(host) => {
@@ -128,9 +130,10 @@ impl WorkerMaker {
             }
         };
         let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
+        let steps_together = described.steps_together;
         let spec = described.into_spec(name, options);
         spec.check()?;
-        Ok((process, spec))
+        Ok((process, spec, steps_together))
     }
 
     fn not_started(&self, trouble: &Trouble) -> EnvError {
@@ -190,10 +193,11 @@ impl PythonEnvs {
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("starting a worker does not panic")).collect()
         });
-        let mut spec: Option<EnvSpec> = None;
+        let (mut spec, mut steps_together): (Option<EnvSpec>, _) = (None, false);
         let mut workers = Vec::with_capacity(count);
         for (i, started) in started.into_iter().enumerate() {
-            let (mut process, own) = started?;
+            let (mut process, own, together) = started?;
+            steps_together = together;
             if let Some((what, first, other)) = spec.get_or_insert_with(|| own.clone()).difference(&own) {
                 let reason = format!("its {what} is {first} in one worker and {other} in another");
                 return Err(EnvError::Spec { id: maker.name.clone(), reason });
@@ -203,11 +207,13 @@ impl PythonEnvs {
             workers.push(Worker::new(bounds[i], layout, process));
         }
         let spec = spec.expect("there is at least one worker");
-        let unseeded = State { phase: Phase::MustBeReset, seed: 0, steps: 0 };
+        // Environments that are reset without a seed must not all have the same one.
+        let unseeded = |env| State { phase: Phase::MustBeReset, seed: env as u64, steps: 0 };
         Ok(Self {
             batch: StepBatch::new(&spec, num_envs),
-            states: vec![unseeded; num_envs],
+            states: (0..num_envs).map(unseeded).collect(),
             autoreset: Autoreset::default(),
+            steps_together,
             spec,
             workers,
             maker,
@@ -281,7 +287,7 @@ impl PythonEnvs {
     /// Starts the process of worker `i` once more.
     fn start_again(&mut self, i: usize) -> Result<(), EnvError> {
         let layout = self.workers[i].layout;
-        let (mut process, spec) = self.maker.start(layout.rows)?;
+        let (mut process, spec, _) = self.maker.start(layout.rows)?;
         if let Some((what, first, other)) = self.spec.difference(&spec) {
             let reason = format!("its {what} was {first} and is {other} after a worker was started once more");
             return Err(EnvError::Spec { id: self.spec.id.clone(), reason });
@@ -541,6 +547,10 @@ impl VectorEnv for PythonEnvs {
     }
 
     fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError> {
+        if self.steps_together && autoreset != Autoreset::SameStep {
+            let needed_for = "other modes than `SameStep`, for environments that Python steps together";
+            return Err(EnvError::Unsupported { id: self.spec.id.clone(), method: "set_autoreset", needed_for });
+        }
         self.autoreset = autoreset;
         Ok(())
     }

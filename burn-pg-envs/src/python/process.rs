@@ -128,8 +128,11 @@ impl Process {
         let text = serde_json::to_vec(&Place { path: shared.path(), layout });
         let text = text.map_err(|error| lost(format!("the path of the shared file: {error}")))?;
         self.bell.send_body(&text).map_err(|_| self.ended())?;
+        self.answer()?;
+        // The worker has mapped the file, so its name is needed no more; and none is left if this program is killed.
+        shared.unlink();
         self.shared = Some(shared);
-        self.answer()
+        Ok(())
     }
 
     /// The file that is shared.

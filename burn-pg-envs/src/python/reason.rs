@@ -1,4 +1,4 @@
-//! What is said about a worker's troubles.
+//! Messages for what goes wrong in a worker.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ const EXPLAINED: [&str; 8] = [
     "DeprecatedEnv",
     "NameNotFound",
     "NamespaceNotFound",
-    "RuntimeError",
+    "TooOld",
     "Unsupported",
     "UnregisteredEnv",
     "VersionNotFound",

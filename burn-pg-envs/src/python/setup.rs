@@ -38,12 +38,14 @@ pub struct Described {
     max_episode_steps: Option<u32>,
     reward_threshold: Option<f64>,
     masks_actions: bool,
+    /// True if the environments are stepped as one, and only reset themselves in the same step.
+    pub steps_together: bool,
 }
 
 impl Described {
     /// Returns the specification of environments called `name`.
     pub fn into_spec(self, name: &str, options: &EnvOptions) -> EnvSpec {
-        let Self { observation_space, action_space, max_episode_steps, reward_threshold, masks_actions } = self;
+        let Self { observation_space, action_space, max_episode_steps, reward_threshold, masks_actions, .. } = self;
         EnvSpec {
             max_episode_steps,
             reward_threshold,

@@ -36,6 +36,12 @@ impl Shared {
         self.file.path()
     }
 
+    /// Removes the name of the file where an open file needs none. Otherwise it is removed when it is closed.
+    pub fn unlink(&self) {
+        #[cfg(unix)]
+        let _ = std::fs::remove_file(self.file.path());
+    }
+
     /// Fills `bytes` from `offset` on.
     pub fn read(&self, bytes: &mut [u8], offset: usize) -> Result<()> {
         read_at(self.file.as_file(), bytes, offset as u64)

@@ -21,6 +21,7 @@ SPACES = {
     "grey": spaces.Box(0, 255, (5, 4), np.uint8),
     "frames": spaces.Box(0, 255, (2, 5, 4, 3), np.uint8),
     "planes": spaces.Box(0, 1, (5, 5, 3), np.bool_),
+    "whole": spaces.Box(0, 3, (5, 4), np.int64),
     "dictionary": spaces.Dict(
         {
             "picture": spaces.Box(0, 255, (5, 4, 3), np.uint8),
@@ -74,6 +75,11 @@ class Faulty(gymnasium.Env):
         match self.fault:
             case "raise":
                 raise KeyError("a wheel is missing")
+            case "unrelated":
+                try:
+                    import no_such_module  # noqa: F401
+                except ImportError:
+                    raise ValueError("the real reason") from None
             case "shape":
                 observation = np.zeros(3, np.float32)
             case "dtype":
@@ -134,6 +140,24 @@ class Painter(Sampler):
         return picture
 
 
+class Numbers(gymnasium.Env):
+    """A picture of whole numbers, one of which is too large after some steps. Seeds NumPy's old generator."""
+
+    observation_space = spaces.Box(0, 3, (4, 4), np.int64)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, seed=None, options=None):
+        if seed is not None:
+            np.random.seed(seed)
+        self.steps = 0
+        return np.zeros((4, 4), np.int64), {}
+
+    def step(self, action):
+        self.steps += 1
+        return np.full((4, 4), min(self.steps, 3) if self.steps < 5 else 256), 0.0, False, False, {}
+
+
+gymnasium.register("Numbers-v0", Numbers)
 gymnasium.register("Sampler-v0", Sampler)
 gymnasium.register("Faulty-v0", Faulty)
 gymnasium.register("Painter-v0", Painter)

@@ -3,9 +3,23 @@
 import os
 import signal
 import sys
+import threading
+import time
 
-# Ctrl-C is for the program, which ends its workers.
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Signals to all processes of a terminal or of a job are for the program, which saves its run and ends its workers.
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def end_with(parent):
+    """Ends this process, even in the middle of a step, when the program is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
 # Modules of the folder in which the program runs can be imported, as by `python -m`.
 sys.path.insert(1, os.getcwd())
 

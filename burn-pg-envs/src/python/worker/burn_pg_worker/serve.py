@@ -10,6 +10,10 @@ OLDEST_PYTHON = (3, 9)
 OLDEST_GYMNASIUM = (1, 0)
 
 
+class TooOld(Exception):
+    """Python or Gymnasium is too old."""
+
+
 def explain(error):
     """Returns what went wrong, in the form that burn-pg reads."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
@@ -17,7 +21,7 @@ def explain(error):
     missing, cause = None, error
     while cause is not None and missing is None:
         missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return {"kind": type(error).__name__, "message": text, "traceback": "".join(lines), "missing": missing}
 
 
@@ -35,7 +39,7 @@ def too_old():
 def make(setup):
     reason = too_old()
     if reason:
-        raise RuntimeError(reason)
+        raise TooOld(reason)
     if setup["kind"] == "gym":
         from .single import Environments
     else:

@@ -8,7 +8,10 @@ import importlib
 
 import gymnasium
 
-from .spaces import Actions, Masks, Observations
+from .spaces import Actions, Masks, Observations, Unsupported
+
+# Seeds are below this number, because many environments pass theirs on to generators that take no larger one.
+SEEDS = 1 << 31
 
 # What is to be done with one environment.
 STEP, RESET_SEEDED, RESET, NOTHING, MAKE_ANEW, STEP_AND_RESET = range(6)
@@ -19,9 +22,11 @@ def wrapper(entry):
     entry = {"name": entry} if isinstance(entry, str) else entry
     module, _, name = entry["name"].rpartition(":")
     owner = importlib.import_module(module or "gymnasium.wrappers")
-    if not hasattr(owner, name):
-        raise AttributeError(f"the module `{owner.__name__}` has no wrapper `{name}`")
-    return getattr(owner, name), entry.get("kwargs", {})
+    found = getattr(owner, name, None)
+    # Settings must not call other functions than wrappers.
+    if not (isinstance(found, type) and issubclass(found, gymnasium.Wrapper)):
+        raise Unsupported(f"the module `{owner.__name__}` has no wrapper `{name}`")
+    return found, entry.get("kwargs", {})
 
 
 class Environments:
@@ -34,14 +39,18 @@ class Environments:
         self.envs = [self.make() for _ in range(setup["envs"])]
         env = self.envs[0]
         self.observations, self.actions = Observations(env.observation_space), Actions(env.action_space)
-        self.masks = Masks(self.actions) if self.has_masks(env) else None
+        self.masks = Masks(self.actions) if self.actions.can_be_masked() and self.has_masks(env) else None
 
     def of_gymnasium(self):
-        kwargs = dict(self.setup["kwargs"])
-        if self.setup["render"]:
-            kwargs.setdefault("render_mode", "rgb_array")
         # The checker would warn in the log of the worker, and costs time in the first step only.
-        return gymnasium.make(self.setup["id"], disable_env_checker=True, **kwargs)
+        kwargs = {"disable_env_checker": True, **self.setup["kwargs"]}
+        if self.setup["render"] and "render_mode" not in kwargs:
+            try:
+                return gymnasium.make(self.setup["id"], render_mode="rgb_array", **kwargs)
+            except TypeError:
+                # The environment knows no modes.
+                pass
+        return gymnasium.make(self.setup["id"], **kwargs)
 
     def make(self):
         env = self.factory()
@@ -63,6 +72,7 @@ class Environments:
             "max_episode_steps": getattr(spec, "max_episode_steps", None),
             "reward_threshold": None if threshold is None else float(threshold),
             "masks_actions": self.masks is not None,
+            "steps_together": False,
         }
 
     def map(self, columns):
@@ -114,7 +124,7 @@ class Environments:
                 else:
                     if todo == MAKE_ANEW:
                         self.anew(row)
-                    seed = None if todo == RESET else int(columns.seeds[row])
+                    seed = None if todo == RESET else int(columns.seeds[row]) % SEEDS
                     observation, info = self.envs[row].reset(seed=seed)
                 columns.observation(row, observation)
                 self.write_mask(row, info)

@@ -10,6 +10,9 @@ from gymnasium import spaces
 # The largest number of elements of which a space may consist.
 MOST_ELEMENTS = 1 << 24
 
+# Types whose values fit into a byte.
+BYTES = (np.dtype(np.uint8), np.dtype(np.bool_))
+
 # The type of an observation before the first one.
 UNSEEN = np.dtype("V1")
 
@@ -43,6 +46,8 @@ class Part:
         self.view = lambda memory: memory
         self.write = self.write_array
         self.dtype = np.dtype(np.float32)
+        # The largest value of an image.
+        self.high = None
         if isinstance(space, spaces.Box):
             self.of_box()
         elif isinstance(space, spaces.Discrete):
@@ -69,7 +74,8 @@ class Part:
             if len(self.values) == 4:
                 frames, (one, order) = self.values[0], image_axes(self.values[1:])
                 self.view = lambda memory: memory.reshape(-1, frames, *one).transpose(0, 1, *(i + 2 for i in order))
-            self.rust = {"kind": "image", "shape": list(shape), "high": int(space.high.max())}
+            self.high = int(space.high.max())
+            self.rust = {"kind": "image", "shape": list(shape), "high": self.high}
         else:
             # A box without dimensions is one number.
             self.shape = self.values or (1,)
@@ -88,6 +94,8 @@ class Part:
         value = np.asarray(value)
         if value.shape != self.values or value.dtype != self.seen:
             self.check(value)
+        if self.high is not None and value.dtype not in BYTES:
+            self.check_range(value)
         row[...] = value
 
     def write_flags(self, row, value):
@@ -104,10 +112,19 @@ class Part:
         """Writes the observations of all rows."""
         values = np.asarray(values)
         if self.write == self.write_array and values.dtype == self.seen and values.shape == view.shape:
+            if self.high is not None and values.dtype not in BYTES:
+                self.check_range(values)
             view[...] = values
         else:
             for line, value in zip(lines, values):
                 self.write(line, value)
+
+    def check_range(self, values):
+        """Refuses values that do not fit into the bytes of an image."""
+        least, largest = values.min(), values.max()
+        if least < 0 or largest > self.high:
+            wrong = least if least < 0 else largest
+            raise ValueError(f"the observation{place(self.path)} has the value {wrong}; those of its space end at {self.high}")
 
     def check(self, value):
         """Remembers the type of the first observation, and refuses another one, or another shape."""
@@ -279,6 +296,9 @@ class Actions:
     def to_rust(self):
         """Returns the space as burn-pg writes it."""
         return self.rust
+
+    def can_be_masked(self):
+        return self.rust["kind"] in ("discrete", "multi_discrete")
 
     def read_all(self, column):
         """Returns the actions of all rows, for environments that are stepped together."""

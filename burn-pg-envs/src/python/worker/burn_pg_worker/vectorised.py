@@ -3,13 +3,12 @@
 An episode that ends is reset in the same step: its last observation is kept, and then only its environment is reset.
 """
 
+import gymnasium
 import numpy as np
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
-from .single import NOTHING, RESET_SEEDED, STEP, STEP_AND_RESET
-from .spaces import Actions, Observations
-
-# Both libraries take seeds below this number.
-SEEDS = 1 << 31
+from .single import MAKE_ANEW, NOTHING, RESET_SEEDED, SEEDS, STEP, STEP_AND_RESET
+from .spaces import Actions, Masks, Observations, Unsupported
 
 
 class EnvPool:
@@ -34,10 +33,13 @@ class EnvPool:
     def reset_all(self, seeds):
         self.envs.close()
         self.envs = self.make([int(seed) for seed in seeds % SEEDS])
-        return self.envs.reset()[0]
+        return self.envs.reset()[0], {}
 
     def reset(self, rows):
-        return self.envs.reset(rows.astype(np.int32))[0]
+        return self.envs.reset(rows.astype(np.int32))[0], {}
+
+    def close(self):
+        self.envs.close()
 
 
 class Atari:
@@ -56,12 +58,15 @@ class Atari:
         self.limit, self.threshold = None, None
 
     def reset_all(self, seeds):
-        return self.envs.reset(seed=(seeds % SEEDS).astype(np.int64))[0]
+        return self.envs.reset(seed=(seeds % SEEDS).astype(np.int64))[0], {}
 
     def reset(self, rows):
         mask = np.zeros(self.envs.num_envs, np.bool_)
         mask[rows] = True
-        return self.envs.reset(options={"reset_mask": mask})[0][rows]
+        return self.envs.reset(options={"reset_mask": mask})[0][rows], {}
+
+    def close(self):
+        self.envs.close()
 
 
 class Batch:
@@ -73,21 +78,35 @@ class Batch:
         spec = getattr(envs, "spec", None)
         self.limit, self.threshold = getattr(spec, "max_episode_steps", None), getattr(spec, "reward_threshold", None)
         mode = envs.metadata.get("autoreset_mode")
-        self.resets_itself = getattr(mode, "value", mode) == "SameStep"
+        mode = getattr(mode, "value", mode)
+        self.resets_itself = mode == "SameStep"
+        own = envs.unwrapped
+        knows_masks = isinstance(own, (SyncVectorEnv, AsyncVectorEnv)) or getattr(own, "takes_reset_mask", False)
+        if not (self.resets_itself or knows_masks or mode == "Disabled"):
+            raise Unsupported(
+                f"a {type(own).__name__} resets an environment in the step after its end, and cannot be told to reset it "
+                "before (`reset_mask`): make it with AutoresetMode.SAME_STEP, or give a function that makes one environment"
+            )
+
+    def has_masks(self):
+        return "action_mask" in self.envs.reset(seed=0)[1]
 
     def reset_all(self, seeds):
         seeds = [int(seed) for seed in seeds % SEEDS]
         try:
-            return self.envs.reset(seed=seeds)[0]
-        except TypeError:
+            return self.envs.reset(seed=seeds)
+        except (TypeError, gymnasium.error.Error):
             # Gymnasium's interface also allows one number only.
-            return self.envs.reset(seed=seeds[0])[0]
+            return self.envs.reset(seed=seeds[0])
 
     def reset(self, rows):
         mask = np.zeros(self.envs.num_envs, np.bool_)
         mask[rows] = True
-        observations = self.envs.reset(options={"reset_mask": mask})[0]
-        return batch_rows(observations, rows)
+        observations, info = self.envs.reset(options={"reset_mask": mask})
+        return batch_rows(observations, rows), info
+
+    def close(self):
+        """Leaves the batch open: it is the caller's."""
 
 
 def batch_rows(batch, rows):
@@ -105,10 +124,11 @@ class Environments:
     def __init__(self, setup, envs=None):
         """`envs` is the batch; the default is what `setup` names."""
         if setup["wrappers"]:
-            raise RuntimeError("wrappers are for environments of `gym:`; those of `envpool:` and `ale:` take `kwargs`")
+            raise Unsupported("wrappers are for environments of `gym:`; those of `envpool:` and `ale:` take `kwargs`")
         self.envs = envs or {"envpool": EnvPool, "ale": Atari}[setup["kind"]](setup)
         self.observations, self.actions = Observations(self.envs.observation_space), Actions(self.envs.action_space)
-        self.masks = None
+        is_masked = self.actions.can_be_masked() and isinstance(self.envs, Batch) and self.envs.has_masks()
+        self.masks = Masks(self.actions) if is_masked else None
 
     def spec(self):
         return {
@@ -116,7 +136,8 @@ class Environments:
             "action_space": self.actions.to_rust(),
             "max_episode_steps": self.envs.limit,
             "reward_threshold": self.envs.threshold,
-            "masks_actions": False,
+            "masks_actions": self.masks is not None,
+            "steps_together": True,
         }
 
     def map(self, columns):
@@ -130,6 +151,7 @@ class Environments:
             observations, rewards, terminated, truncated, info = self.envs.envs.step(actions)
             columns.rewards[...], columns.terminated[...], columns.truncated[...] = rewards, terminated, truncated
             columns.all_observations(observations)
+            self.write_masks(info)
             ended = np.flatnonzero(terminated | truncated)
             if ended.size and self.envs.resets_itself:
                 for row in ended:
@@ -139,13 +161,25 @@ class Environments:
                     columns.final_observation(row, observations, row)
                 self.reset(ended)
         except Exception as error:
-            return {0: error}
+            return self.failures(error)
         return None
 
+    def failures(self, error):
+        """Nobody knows which environment has failed, and none of them has a row that holds."""
+        return {row: error for row in range(len(self.columns.todo))}
+
     def reset(self, rows):
-        first = self.envs.reset(rows)
+        first, info = self.envs.reset(rows)
         for i, row in enumerate(rows):
             self.columns.observation(row, first, i)
+        self.write_masks(info)
+
+    def write_masks(self, info):
+        """Writes the masks that are in `info`, whose rows Gymnasium marks."""
+        if self.masks is not None and "action_mask" in info:
+            marks = info.get("_action_mask", np.ones(len(self.columns.todo), np.bool_))
+            for row in np.flatnonzero(marks):
+                self.masks.write(self.columns.masks[row], {"action_mask": info["action_mask"][row]})
 
     def do_each(self):
         """Does with each environment what the column `todo` says: resets, or steps of all."""
@@ -153,17 +187,19 @@ class Environments:
         try:
             if np.isin(todo, (STEP, STEP_AND_RESET)).any():
                 raise RuntimeError("these environments are stepped together, and reset in the same step")
-            if (todo == RESET_SEEDED).all():
-                columns.all_observations(self.envs.reset_all(columns.seeds))
+            if np.isin(todo, (RESET_SEEDED, MAKE_ANEW)).all():
+                observations, info = self.envs.reset_all(columns.seeds)
+                columns.all_observations(observations)
+                self.write_masks(info)
             else:
                 # One environment cannot be made anew or seeded alone: it continues its own random stream.
                 self.reset(np.flatnonzero(todo != NOTHING))
         except Exception as error:
-            return {0: error}
+            return self.failures(error)
         return None
 
     def render(self, row):
         return None
 
     def close(self):
-        self.envs.envs.close()
+        self.envs.close()
