@@ -46,6 +46,11 @@ pub fn message(error: impl Into<anyhow::Error>) -> String {
     failure::message(&error.into())
 }
 
+/// Says how the command line is called, for messages, if it is part of another program.
+pub fn embed(embedded: Embedded) {
+    program::embed(embedded);
+}
+
 /// Runs the command line as a part of another program. Ends the process if the command fails, as [`main_with`] does.
 pub fn main_of(embedded: Embedded) {
     program::embed(embedded);
@@ -58,7 +63,7 @@ pub fn main_of(embedded: Embedded) {
 /// # Errors
 /// The message of an invalid setting.
 pub fn configure(arguments: &[String], from: &str, settings: Option<Table>) -> Result<Configured, String> {
-    let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
+    let parsed = Arguments::try_parse_from(["burn-pg train"].into_iter().chain(arguments.iter().map(String::as_str)));
     let given = parsed.map_err(|error| error.to_string())?.settings;
     let given = match settings {
         Some(settings) => given.with(from, settings),
@@ -79,7 +84,7 @@ pub fn list_presets() -> impl Iterator<Item = (&'static str, String, Table)> {
 /// # Errors
 /// The message of what cannot be read or is invalid.
 pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedConfig), String> {
-    let parsed = Arguments::try_parse_from(["train"].into_iter().chain(arguments.iter().map(String::as_str)));
+    let parsed = Arguments::try_parse_from(["burn-pg train"].into_iter().chain(arguments.iter().map(String::as_str)));
     let given = parsed.map_err(|error| error.to_string())?.settings;
     earlier_config(&given, run, None).map_err(message)
 }

@@ -7,15 +7,16 @@ use std::{
     io,
     path::Path,
     process::Command,
-    sync::{LazyLock, OnceLock},
+    sync::{LazyLock, PoisonError, RwLock},
 };
 
 const BURN_PG: &str = "burn-pg";
 
-/// How the program was started, if another one stands for it.
-static EMBEDDED: OnceLock<Embedded> = OnceLock::new();
+/// How the program was started, if it is part of another one.
+static EMBEDDED: RwLock<Option<Embedded>> = RwLock::new(None);
 
 /// A program that is part of another one, such as a Python interpreter.
+#[derive(Debug, Clone)]
 pub struct Embedded {
     /// The name of the program and its arguments.
     pub arguments: Vec<OsString>,
@@ -29,14 +30,18 @@ static NAME: LazyLock<String> = LazyLock::new(|| {
     file.strip_suffix(EXE_SUFFIX).unwrap_or(file).into()
 });
 
-/// Says how this program was started. Only the first call counts.
+/// Says how this program was started.
 pub fn embed(embedded: Embedded) {
-    let _ = EMBEDDED.set(embedded);
+    *EMBEDDED.write().unwrap_or_else(PoisonError::into_inner) = Some(embedded);
+}
+
+fn embedded() -> Option<Embedded> {
+    EMBEDDED.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Returns the name of the program and its arguments.
 pub fn arguments() -> Vec<OsString> {
-    EMBEDDED.get().map_or_else(|| args_os().collect(), |embedded| embedded.arguments.clone())
+    embedded().map_or_else(|| args_os().collect(), |embedded| embedded.arguments)
 }
 
 /// How to start this program once more.
@@ -46,8 +51,8 @@ impl Again {
     /// # Errors
     /// If the path of the program is unknown.
     pub fn new() -> io::Result<Self> {
-        match EMBEDDED.get() {
-            Some(embedded) => Ok(Self(embedded.again.clone())),
+        match embedded() {
+            Some(embedded) => Ok(Self(embedded.again)),
             None => Ok(Self(vec![current_exe()?.into()])),
         }
     }

@@ -14,12 +14,13 @@ use burn_pg::{
     device, evaluate_episodes,
     kernel::with_threads,
 };
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{prelude::*, sync::MutexExt, types::PyDict};
 
 use crate::{
     array::{actions, column, rows, values},
     error::{Refused, Result},
     host::evaluation_envs,
+    thread::attended,
 };
 
 /// A trained policy with everything it needs to act.
@@ -32,15 +33,18 @@ struct Inner {
     agent: burn_pg::Agent,
     /// Draws actions for one number of observations.
     player: Option<(usize, Player)>,
+    /// The seed of the next player, if no other is given.
+    next_seed: u64,
 }
 
 impl Agent {
     pub fn new(agent: burn_pg::Agent) -> Self {
-        Self { inner: Mutex::new(Inner { agent, player: None }) }
+        Self { inner: Mutex::new(Inner { agent, player: None, next_seed: 0 }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives up the interpreter while it waits, because whoever has the lock may need it.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Inner> {
+        self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,13 +64,13 @@ impl Agent {
     }
 
     /// The specification of the environment, as JSON.
-    fn spec(&self) -> Result<String> {
-        Ok(serde_json::to_string(self.lock().agent.spec())?)
+    fn spec(&self, py: Python<'_>) -> Result<String> {
+        Ok(serde_json::to_string(self.lock(py).agent.spec())?)
     }
 
     /// The length of the recurrent state, or 0.
-    fn state_len(&self) -> usize {
-        self.lock().agent.state_len()
+    fn state_len(&self, py: Python<'_>) -> usize {
+        self.lock(py).agent.state_len()
     }
 
     /// Returns the most probable actions for rows of observations, with values and the recurrent state.
@@ -82,7 +86,7 @@ impl Agent {
         let masks = masks.map(values::<bool>).transpose()?.unwrap_or_default();
         let state = state.map(values::<f32>).transpose()?;
         // An agent is not for several threads at once.
-        let agent = &mut self.lock().agent;
+        let agent = &mut self.lock(py).agent;
         let decided = py.detach(move || agent.decide(&observations, &masks, state.as_deref()));
         let Decision { actions: chosen, parameters, values, state, .. } = decided.map_err(Refused::from)?;
         let all = PyDict::new(py);
@@ -104,9 +108,11 @@ impl Agent {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (n, observations) = (observations.len()?, values::<f32>(observations)?);
         let masks = masks.map(values::<bool>).transpose()?.unwrap_or_default();
-        let Inner { agent, player } = &mut *self.lock();
+        let Inner { agent, player, next_seed } = &mut *self.lock(py);
         if seed.is_some() || player.as_ref().is_none_or(|(envs, _)| *envs != n) {
-            *player = Some((n, agent.player(n).stochastic(seed.unwrap_or(0))));
+            let seed = seed.unwrap_or(*next_seed);
+            *player = Some((n, agent.player(n).stochastic(seed)));
+            *next_seed = seed.wrapping_add(1);
         }
         let (_, player) = player.as_mut().expect("there is a player now");
         let chosen = py.detach(|| player.act(&observations, &masks).cloned()).map_err(Refused::from)?;
@@ -122,20 +128,21 @@ impl Agent {
         seed: u64,
         stochastic: bool,
         threads: usize,
-    ) -> Result<(Vec<f64>, Vec<u32>)> {
-        let agent = self.lock().agent.clone();
-        py.detach(move || {
+    ) -> PyResult<(Vec<f64>, Vec<u32>)> {
+        let agent = self.lock(py).agent.clone();
+        attended(py, move || {
             let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
             let play = move || evaluate_episodes(&agent, envs, episodes, seed, stochastic, |_| {});
             let evaluation = with_threads(threads, play)?;
             Ok((evaluation.returns, evaluation.lengths))
-        })
+        })?
+        .map_err(PyErr::from)
     }
 
     /// Writes the policy to a file, as `onnx` or `safetensors`.
     #[allow(clippy::needless_pass_by_value)] // as Python gives it
     fn export(&self, py: Python<'_>, path: PathBuf, format: &str, replace: bool) -> Result<()> {
-        let agent = self.lock().agent.clone();
+        let agent = self.lock(py).agent.clone();
         py.detach(move || {
             let format: Format = format.parse().map_err(|error| Refused(format!("{error}")))?;
             let bytes = export::bytes(&agent, format)?;

@@ -8,6 +8,7 @@ use std::{
 use burn_pg::envs::{ActionBuffer, Autoreset, EnvOptions, StepBatch, VectorEnv, make_with};
 use pyo3::{
     prelude::*,
+    sync::MutexExt,
     types::{PyDict, PyTuple},
 };
 
@@ -30,8 +31,9 @@ struct Inner {
 }
 
 impl Envs {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives up the interpreter while it waits, because whoever has the lock may need it.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Inner> {
+        self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,8 +53,8 @@ impl Envs {
     }
 
     /// The specification, as JSON.
-    fn spec(&self) -> Result<String> {
-        Ok(serde_json::to_string(self.lock().envs.spec())?)
+    fn spec(&self, py: Python<'_>) -> Result<String> {
+        Ok(serde_json::to_string(self.lock(py).envs.spec())?)
     }
 
     /// Starts new episodes: in each environment, with its seed, or with `seed` plus its index, or without a seed, or only
@@ -65,7 +67,7 @@ impl Envs {
         seeds: Option<Vec<u64>>,
         mask: Option<Vec<bool>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let inner = &mut *self.lock();
+        let inner = &mut *self.lock(py);
         let reset = |inner: &mut Inner| {
             let all = vec![true; inner.envs.num_envs()];
             match (seed, seeds, mask) {
@@ -87,7 +89,7 @@ impl Envs {
     /// Takes the same step `count` times without a return to Python, and returns the seconds that it took. Only for
     /// `benches/peers/vector_env.py`.
     fn seconds_of_steps(&self, py: Python<'_>, actions: &Bound<'_, PyAny>, count: usize) -> PyResult<f64> {
-        let Inner { envs, actions: buffer, .. } = &mut *self.lock();
+        let Inner { envs, actions: buffer, .. } = &mut *self.lock(py);
         read_actions(actions, buffer)?;
         let taken = py.detach(move || {
             let start = Instant::now();
@@ -99,7 +101,7 @@ impl Envs {
 
     /// Takes a step in each environment. Returns observations, rewards, the two flags and an info, as Gymnasium does.
     fn step<'py>(&self, py: Python<'py>, actions: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        let inner = &mut *self.lock();
+        let inner = &mut *self.lock(py);
         read_actions(actions, &mut inner.actions)?;
         if inner.is_new {
             return Err(Refused("call `reset` before `step`".into()).into());
@@ -115,12 +117,11 @@ impl Envs {
                 info.set_item("final_obs", rows(py, &batch.final_observations, n))?;
                 info.set_item("_final_obs", column(py, &ended))?;
             }
-            let episode = PyDict::new(py);
-            episode.set_item("r", column(py, &batch.episode_returns))?;
             let lengths: Vec<i64> = batch.episode_lengths.iter().map(|&length| length.into()).collect();
-            episode.set_item("l", column(py, &lengths))?;
-            info.set_item("episode", episode)?;
-            info.set_item("_episode", column(py, &ended))?;
+            info.set_item("episode_return", column(py, &batch.episode_returns))?;
+            info.set_item("_episode_return", column(py, &ended))?;
+            info.set_item("episode_length", column(py, &lengths))?;
+            info.set_item("_episode_length", column(py, &ended))?;
         }
         let [rewards, terminated, truncated] =
             [column(py, &batch.rewards), column(py, &batch.terminated), column(py, &batch.truncated)];

@@ -1,6 +1,9 @@
 //! Environments that exist as objects in this program of Python.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use burn_pg::envs::{
     EnvError, VectorEnv,
@@ -8,7 +11,7 @@ use burn_pg::envs::{
 };
 use pyo3::{prelude::*, types::PyAny};
 
-use crate::error::Result;
+use crate::error::{Refused, Result};
 
 /// What the names of objects in this program begin with.
 const PREFIX: &str = "python:";
@@ -36,17 +39,26 @@ impl Host for OfPython {
 #[pyfunction]
 #[pyo3(signature = (name, host, num_envs=None))]
 pub fn register(py: Python<'_>, name: &str, host: Py<PyAny>, num_envs: Option<usize>) -> Result<()> {
+    if !name.starts_with(PREFIX) {
+        return Err(Refused(format!("`{name}` is no environment of a program of Python: leave out `env`")));
+    }
     let host: Arc<dyn Host> = Arc::new(OfPython(host));
-    let own = name.to_owned();
-    let make = move |asked: usize| match num_envs {
-        Some(there_are) if there_are != asked => {
-            let reason = format!("the object holds {there_are} environments, and {asked} are needed");
-            Err(EnvError::Python { id: own.clone(), reason })
+    let (own, of_spec) = (name.to_owned(), Arc::clone(&host));
+    let is_taken = AtomicBool::new(false);
+    let make = move |asked: usize| {
+        let refused = |reason: String| Err(EnvError::Python { id: own.clone(), reason });
+        match num_envs {
+            Some(there_are) if there_are != asked => {
+                refused(format!("the batch holds {there_are} environments, and {asked} are needed"))
+            }
+            Some(_) if is_taken.swap(true, Ordering::Relaxed) => {
+                refused("the batch is already used: environments of a function can be made as often as needed".into())
+            }
+            _ => PythonEnvs::hosted(&own, asked, Arc::clone(&host)),
         }
-        _ => PythonEnvs::hosted(&own, asked, Arc::clone(&host)),
     };
     py.detach(|| {
-        let spec = make(num_envs.unwrap_or(1))?.spec().clone();
+        let spec = PythonEnvs::hosted(name, num_envs.unwrap_or(1), of_spec)?.spec().clone();
         burn_pg::envs::unregister(name);
         Ok(burn_pg::envs::register(spec, make)?)
     })

@@ -7,6 +7,7 @@ mod envs;
 mod error;
 mod host;
 mod run;
+mod thread;
 mod train;
 
 use std::path::PathBuf;
@@ -73,6 +74,9 @@ mod burn_pg_native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // Messages name commands, which are the same ones.
+        let arguments = ["burn-pg", "train"].map(Into::into).into();
+        burn_pg_cli::embed(burn_pg_cli::Embedded { arguments, again: vec!["burn-pg".into()] });
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -8,12 +8,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    thread,
-    time::Duration,
 };
 
 use burn_pg::{
-    CheckedConfig, Observer, Trainer, UpdateStats, device, evaluate_episodes,
+    CheckedConfig, Observer, Trainer, UpdateStats,
+    agent::selection_seed,
+    device, evaluate_episodes,
     kernel::with_threads,
     run::{RunDir, Session},
 };
@@ -24,13 +24,8 @@ use crate::{
     error::{Error, Refused, Result},
     host::evaluation_envs,
     run::{SETTINGS, settings},
+    thread::{POLL, start},
 };
-
-/// How often Python handles signals, such as Ctrl-C, while nothing else happens.
-const POLL: Duration = Duration::from_millis(50);
-
-/// Room for the networks of Burn, as in the main thread.
-const STACK: usize = 16 << 20;
 
 /// What the training thread tells the thread that called it.
 enum Event {
@@ -77,13 +72,16 @@ pub fn train(
     let (events, received) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let reporter = Reporter { events, stop: Arc::clone(&stop), is_asked: callback.is_some() };
-    let training = thread::Builder::new().name("training".into()).stack_size(STACK);
-    let training = training.spawn(move || run(job, reporter, episodes))?;
+    let training = start(move || run(job, reporter, episodes))?;
     let watched = watch(py, received, &stop, callback.as_ref());
+    if let Err(Watched::Twice(raised)) = watched {
+        // It is not waited for: an environment may never return.
+        return Err(raised);
+    }
     let outcome = py.detach(|| training.join()).map_err(|_| Error::new_err("training panicked"))?;
     match watched {
-        // What the callback raised, or Ctrl-C; the run has been saved.
-        Err(raised) => Err(raised),
+        // The run has been saved.
+        Err(Watched::Once(raised) | Watched::Twice(raised)) => Err(raised),
         Ok(()) => {
             let (agent, path, summary) = outcome?;
             Ok((Agent::new(agent), path, summary.to_string()))
@@ -91,13 +89,27 @@ pub fn train(
     }
 }
 
+/// What was raised while a run was watched.
+enum Watched {
+    /// An exception of the callback, or a signal: the run ends after its update.
+    Once(PyErr),
+    /// A second signal.
+    Twice(PyErr),
+}
+
 /// Handles the events of the training thread until it ends.
-fn watch(py: Python<'_>, mut events: Receiver<Event>, stop: &AtomicBool, callback: Option<&Py<PyAny>>) -> PyResult<()> {
+fn watch(
+    py: Python<'_>,
+    mut events: Receiver<Event>,
+    stop: &AtomicBool,
+    callback: Option<&Py<PyAny>>,
+) -> std::result::Result<(), Watched> {
     let mut raised = None;
     let mut note = |error: PyErr| {
         stop.store(true, Ordering::Relaxed);
         raised.get_or_insert(error);
     };
+    let mut signals = 0;
     loop {
         let event;
         (events, event) = py.detach(move || {
@@ -105,6 +117,10 @@ fn watch(py: Python<'_>, mut events: Receiver<Event>, stop: &AtomicBool, callbac
             (events, event)
         });
         if let Err(error) = py.check_signals() {
+            signals += 1;
+            if signals == 2 {
+                return Err(Watched::Twice(error));
+            }
             note(error);
         }
         match event {
@@ -128,7 +144,7 @@ fn watch(py: Python<'_>, mut events: Receiver<Event>, stop: &AtomicBool, callbac
             }
         }
     }
-    raised.map_or(Ok(()), Err)
+    raised.map_or(Ok(()), |raised| Err(Watched::Once(raised)))
 }
 
 fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
@@ -136,7 +152,7 @@ fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)
 }
 
-/// Calls the callback with the metrics. Returns false if it returns `False`.
+/// Calls the callback with the metrics. Returns false if it returns `False`, or a false value of NumPy.
 fn call(py: Python<'_>, callback: &Py<PyAny>, stats: &UpdateStats) -> PyResult<bool> {
     let metrics = PyDict::new(py);
     let all = serde_json::to_value(stats).map_err(Refused::from)?;
@@ -148,7 +164,7 @@ fn call(py: Python<'_>, callback: &Py<PyAny>, stats: &UpdateStats) -> PyResult<b
         }
     }
     let returned = callback.call1(py, (metrics,))?;
-    Ok(!returned.bind(py).is(pyo3::types::PyBool::new(py, false)))
+    Ok(returned.is_none(py) || returned.bind(py).is_truthy()?)
 }
 
 /// Tells the thread that called about the run.
@@ -203,6 +219,15 @@ fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trai
             }
             Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
         };
+        let checked = config.checkpoint.episodes;
+        if checked > 0 {
+            let seed = selection_seed(config.run.seed);
+            session = session.with_evaluation(move |trainer| {
+                let agent = trainer.agent()?;
+                let envs = agent.make_envs(evaluation_envs(&agent.spec().id, checked))?;
+                Ok(evaluate_episodes(&agent, envs, checked, seed, false, |_| {})?.return_mean())
+            });
+        }
         let is_over = session.trainer().is_over();
         session.train(&mut reporter).map_err(|stopped| Refused(burn_pg_cli::message(*stopped)))?;
         let agent = session.trainer().agent()?;

@@ -1,6 +1,6 @@
 """Training, agents, and their errors."""
 
-import signal
+import os
 import subprocess
 import sys
 import threading
@@ -56,7 +56,7 @@ def test_the_callback_sees_every_update_and_can_end_the_run():
     assert all(thread is threading.main_thread() for _, thread in seen)
     assert agent.summary["env_steps"] == seen[-1][0]["env_steps"] == 4_096
 
-    agent = burn_pg.train("CartPole-v1", callback=lambda m: m["update"] < 3, **SMALL)
+    agent = burn_pg.train("CartPole-v1", callback=lambda m: np.float64(m["update"]) < 3, **SMALL)
     assert agent.summary["env_steps"] == 3 * 512
 
 
@@ -87,6 +87,23 @@ except KeyboardInterrupt:
     assert out.stdout.startswith("interrupted Evaluation("), out
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_an_evaluation():
+    script = """
+import burn_pg, os, signal, threading, time
+agent = burn_pg.train("Pendulum-v1", total_steps=4096, evaluation_episodes=0)
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    agent.evaluate(20_000)
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - start)
+"""
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    word, seconds = out.stdout.split()
+    assert word == "interrupted" and float(seconds) < 2, out
+
+
 def test_own_environments_are_trained(sign):
     agent = burn_pg.train(env=sign, preset="ppo-cleanrl", total_steps=20_000, out="own")
     assert agent.summary["eval_return_mean"] > 9
@@ -112,6 +129,116 @@ def test_a_batch_of_gymnasium_is_trained_as_its_environments_are(mode, sign):
     env = gymnasium.vector.SyncVectorEnv([sign] * 4, autoreset_mode=mode)
     burn_pg.train(env=env, out="batch", **{**small, "evaluation_episodes": None})
     assert metrics("each") == metrics("batch")
+
+
+@pytest.mark.parametrize("kind", [gymnasium.vector.SyncVectorEnv, gymnasium.vector.AsyncVectorEnv, burn_pg.VectorEnv])
+def test_a_batch_stays_open_and_is_the_callers(kind):
+    env = kind("CartPole-v1", 4) if kind is burn_pg.VectorEnv else kind([lambda: gymnasium.make("CartPole-v1")] * 4)
+    agent = burn_pg.train(env=env, **{**SMALL, "evaluation_episodes": None})
+    assert agent.summary["env_steps"] == 4_096
+    observations, _ = env.reset(seed=1)
+    env.step(agent.predict(observations)[0])
+    with pytest.raises(burn_pg.Error, match="the batch is already used"):
+        agent.evaluate(4)
+    with pytest.raises(ValueError, match="leave out `evaluation_episodes`"):
+        burn_pg.train(env=env, **SMALL)
+    env.close()
+
+
+def test_a_batch_that_cannot_reset_one_environment_is_refused():
+    env = gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="vector_entry_point")
+    with pytest.raises(burn_pg.Error, match="make it with AutoresetMode.SAME_STEP"):
+        burn_pg.train(env=env, **{**SMALL, "evaluation_episodes": None})
+
+
+def test_masks_of_batches_are_used():
+    class Masked(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        action_space = gymnasium.spaces.Discrete(3)
+
+        def info(self):
+            self.possible = self.steps % 3
+            return {"action_mask": np.arange(3) == self.possible}
+
+        def reset(self, seed=None, options=None):
+            self.steps = 0
+            return np.zeros(1, np.float32), self.info()
+
+        def step(self, action):
+            assert action == self.possible
+            self.steps += 1
+            return np.zeros(1, np.float32), 1.0, self.steps == 7, False, self.info()
+
+    for mode in gymnasium.vector.AutoresetMode:
+        env = gymnasium.vector.SyncVectorEnv([Masked] * 4, autoreset_mode=mode)
+        agent = burn_pg.train(env=env, preset="ppo-cleanrl", **{**SMALL, "evaluation_episodes": None})
+        assert agent.spec["masks_actions"] and agent.summary["train_return_mean"] == 7
+
+
+def test_environments_of_two_functions_are_two(sign):
+    def make(bonus):
+        class Other(sign):
+            def step(self, action):
+                observation, _, *rest = super().step(action)
+                return observation, bonus, *rest
+
+        return lambda: Other()
+
+    first, second = (burn_pg.train(env=make(bonus), preset="ppo-cleanrl", **SMALL) for bonus in (1.0, -1.0))
+    assert (first.evaluate(4).mean, second.evaluate(4).mean) == (10, -10)
+    burn_pg.train("CartPole-v1", out="built-in", **SMALL)
+    with pytest.raises(burn_pg.Error, match="leave out `env`"):
+        burn_pg.Agent.load("built-in", env=sign)
+
+
+def test_a_function_must_make_a_new_environment_each_time(sign):
+    one = sign()
+    with pytest.raises(burn_pg.Error, match="returned the same environment twice"):
+        burn_pg.train(env=lambda: one, **SMALL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_was_forked_is_told_so():
+    script = """
+import os, burn_pg
+burn_pg.train("CartPole-v1", total_steps=2048, evaluation_episodes=0)
+if os.fork() == 0:
+    try:
+        burn_pg.train("CartPole-v1", total_steps=2048)
+    except burn_pg.Error as error:
+        print(error)
+    os._exit(0)
+os.wait()
+"""
+    out = subprocess.run([sys.executable, "-u", "-c", script], capture_output=True, text=True, timeout=60)
+    assert "spawn" in out.stdout, out
+
+
+def test_threads_of_python_share_an_agent():
+    agent = burn_pg.train("CartPole-v1", **SMALL)
+    env = burn_pg.VectorEnv("CartPole-v1", 64)
+    env.reset(seed=0)
+    errors = []
+
+    def work():
+        try:
+            for _ in range(200):
+                agent.predict(np.zeros((64, 4), np.float32))
+                env.step(np.zeros(64, np.int64))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads) and not errors
+
+
+def test_checkpoints_are_evaluated():
+    burn_pg.train("CartPole-v1", out="run", **{"checkpoint.episodes": 3, "checkpoint.interval": 2}, **SMALL)
+    assert burn_pg.Agent.load("run", at="best").evaluate(2).mean > 0
 
 
 def test_an_own_environment_that_fails_is_named():
@@ -156,6 +283,8 @@ def test_a_dictionary_of_observations_is_learned_from():
     assert [part["name"] for part in space["parts"]] == ["picture", "speed"]
     batch = {"picture": np.zeros((2, 3, 10, 10)), "speed": np.zeros((2, 2))}
     assert agent.predict(batch)[0].shape == (2, 3)
+    as_given = {**batch, "picture": np.zeros((2, 10, 10, 3), np.uint8)}
+    np.testing.assert_array_equal(agent.predict(as_given)[0], agent.predict(batch)[0])
     single = {name: part[0] for name, part in batch.items()}
     assert agent.predict(single)[0].shape == (3,)
     with pytest.raises(ValueError, match="no `speed`"):
@@ -169,6 +298,8 @@ def test_a_recurrent_policy_returns_its_state():
     assert state.shape[0] == 3
     _, further = agent.predict(observations, state)
     assert not np.array_equal(state, further)
+    with pytest.raises(ValueError, match=r"state has the shape \(3, 2\)"):
+        agent.predict(observations, np.zeros((3, 2)))
     _, fresh = agent.predict(observations, state, episode_start=np.ones(3, bool))
     np.testing.assert_array_equal(fresh, state)
 
@@ -181,6 +312,9 @@ def test_drawn_actions_can_be_repeated():
     again, _ = agent.predict(observations, deterministic=False, seed=1)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, second) and np.abs(first).max() <= 2
+    # Also if the size of the batch changes in between.
+    drawn = [agent.predict(observations[:n], deterministic=False)[0][0].item() for n in (1, 2, 1, 2, 1)]
+    assert len(set(drawn)) == 5
 
 
 def test_what_is_wrong_is_said():
@@ -190,14 +324,20 @@ def test_what_is_wrong_is_said():
         burn_pg.Agent.load("nowhere")
     with pytest.raises(TypeError, match="config is a int"):
         burn_pg.train(3)
-    with pytest.raises(ValueError, match="leave out `config` and `out`"):
-        burn_pg.train("CartPole-v1", resume="run")
+    with pytest.raises(ValueError, match="leave out `config`, `out`, `evaluation`; `total_steps`"):
+        burn_pg.train("CartPole-v1", resume="run", evaluation={"episodes": 3})
     agent = burn_pg.train("CartPole-v1", out="run", **SMALL)
-    with pytest.raises(burn_pg.Error, match="run"):
+    with pytest.raises(burn_pg.Error, match="go on with the run in it|is not empty|already"):
         burn_pg.train("CartPole-v1", out="run", **SMALL)
     with pytest.raises(ValueError, match=r"shape \(3,\); it must be \(4,\)"):
         agent.predict([0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="it must be 1 or more"):
         agent.evaluate(episodes=0)
+    with pytest.raises(ValueError, match="no observations"):
+        agent.predict(np.zeros((0, 4)))
+    with pytest.raises(ValueError, match=r"action_masks has the shape \(1,\); it must be \(2, 2\)"):
+        agent.predict(np.zeros((2, 4)), action_masks=[True])
+    with pytest.raises(burn_pg.Error, match="type for example `burn-pg train CartPole-v1`"):
+        burn_pg.train()
     with pytest.raises(burn_pg.Error, match="onnx"):
         agent.export("policy.txt")

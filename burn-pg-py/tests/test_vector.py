@@ -61,10 +61,17 @@ def test_episodes_are_counted():
     while True:
         info = env.step(np.array([0, 0]))[-1]
         steps += 1
-        if "episode" in info:
-            row = int(np.flatnonzero(info["_episode"])[0])
-            assert info["episode"]["l"][row] == info["episode"]["r"][row] == steps
+        if "episode_length" in info:
+            row = int(np.flatnonzero(info["_episode_length"])[0])
+            assert info["episode_length"][row] == info["episode_return"][row] == steps
             break
+
+
+def test_wrappers_of_gymnasium_fit():
+    env = gymnasium.wrappers.vector.RecordEpisodeStatistics(burn_pg.VectorEnv("CartPole-v1", 4))
+    env.reset(seed=0)
+    returns = [r for _ in range(60) for r in env.step(np.zeros(4, np.int64))[-1].get("episode", {}).get("r", [])]
+    assert any(returns)
 
 
 def test_environments_of_python_are_stepped_by_processes():
@@ -86,11 +93,18 @@ def test_what_is_wrong_is_said():
         env.step(np.array([0, 0]))
     env.reset(seed=0)
     for actions in [[0], [0, 1, 1]]:
-        with pytest.raises(burn_pg.Error, match="2"):
+        with pytest.raises(burn_pg.Error, match=f"{len(actions)}.* 2|2.* {len(actions)}"):
             env.step(np.array(actions))
     with pytest.raises(ValueError, match="outside its space"):
         env.step(np.array([0, -1]))
-    with pytest.raises(burn_pg.Error, match="2"):
+    with pytest.raises(TypeError, match="float64"):
+        env.step(np.array([0.5, 1.0]))
+    with pytest.raises(ValueError, match="workers is 0"):
+        burn_pg.VectorEnv("gym:CartPole-v1", 2, workers=0)
+    with pytest.raises(burn_pg.Error, match="action"):
         env.step(np.array([0, 2]))
     # Nothing was stepped.
     assert env.step(np.array([0, 1]))[0].shape == (2, 4)
+    env.close()
+    with pytest.raises(burn_pg.Error, match="the environments are closed"):
+        env.step(np.array([0, 1]))

@@ -91,14 +91,26 @@ class Agent:
         """
         spec = self.spec
         rows, single = flat_rows(spec["observation_space"], observation)
-        masks = None if action_masks is None else np.ascontiguousarray(action_masks, np.bool_).reshape(len(rows), -1)
+        if len(rows) == 0:
+            raise ValueError("there are no observations")
+        masks = None
+        if action_masks is not None:
+            masks = np.ascontiguousarray(action_masks, np.bool_)
+            expected = (len(rows), mask_length(spec["action_space"]))
+            if masks.size != expected[0] * expected[1]:
+                raise ValueError(f"action_masks has the shape {masks.shape}; it must be {expected}")
+            masks = masks.reshape(expected)
         if not deterministic:
             if self._native.state_len():
                 raise ValueError("a recurrent policy predicts with deterministic=True only")
             actions, state = self._native.sample(rows, masks, seed), None
         else:
             if state is not None:
-                state = np.array(state, np.float32).reshape(len(rows), -1)
+                state = np.array(state, np.float32)
+                expected = (len(rows), self._native.state_len())
+                if state.size != expected[0] * expected[1]:
+                    raise ValueError(f"state has the shape {state.shape}; it must be {expected}")
+                state = state.reshape(expected)
                 if episode_start is not None:
                     state[np.asarray(episode_start, np.bool_).reshape(-1)] = 0
             decided = self._native.decide(rows, masks, state)
@@ -112,6 +124,7 @@ class Agent:
 
     def evaluate(self, episodes: int = 100, seed: int = 1, deterministic: bool = True, threads: int = 0) -> Evaluation:
         """Plays `episodes` new episodes, which share no seeds with training. `threads=0` is one for each core."""
+        prefer_this_one()
         if episodes < 1:
             raise ValueError(f"episodes is {episodes}; it must be 1 or more")
         returns, lengths = self._native.evaluate(episodes, seed, not deterministic, threads)
@@ -126,3 +139,8 @@ class Agent:
 
     def __repr__(self) -> str:
         return f"Agent({self.spec['id']!r}, run={str(self.run)!r})"
+
+
+def mask_length(space: dict[str, Any]) -> int:
+    """Returns the number of flags for one observation."""
+    return int(sum(space["sizes"]) if space["kind"] == "multi_discrete" else space.get("n", 0))

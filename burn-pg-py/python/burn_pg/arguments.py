@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -70,5 +71,7 @@ def toml(value: Any) -> str:
         return "{ " + ", ".join(inner) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
     # Words, numbers and flags are written as in JSON.
     return json.dumps(value)

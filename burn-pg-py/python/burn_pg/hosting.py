@@ -13,9 +13,15 @@ from typing import Any
 from . import burn_pg_native
 
 
+# What the names of environments stand for.
+_known: dict[str, Any] = {}
+
+
 def hosted(env: Any, name: str | None = None) -> tuple[str, int | None]:
-    """Makes environments known to burn-pg, under a name of their own or another one. Returns the name, and their number if
-    that is given."""
+    """Makes environments known to burn-pg, and returns their name, and their number if that is given.
+
+    The default is a new name. Under a given name, other environments are replaced.
+    """
     import gymnasium
 
     if isinstance(env, gymnasium.vector.VectorEnv):
@@ -35,9 +41,19 @@ def hosted(env: Any, name: str | None = None) -> tuple[str, int | None]:
             f"env is a {type(env).__name__}; it must be a name, a function that makes a gymnasium.Env, or a "
             "gymnasium.vector.VectorEnv"
         )
-    name = name or "python:" + own.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    name = name or new_name("python:" + own.rsplit("/", 1)[-1].rsplit(":", 1)[-1], env)
     burn_pg_native.register(name, host, num_envs)
+    _known[name] = env
     return name, num_envs
+
+
+def new_name(base: str, env: Any) -> str:
+    """Returns a name that no other environment has, so that agents keep theirs."""
+    name, number = base, 1
+    while _known.get(name, env) is not env:
+        number += 1
+        name = f"{base}-{number}"
+    return name
 
 
 class Host:

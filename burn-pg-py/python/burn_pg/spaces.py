@@ -55,7 +55,7 @@ def elements(space: dict[str, Any], rows: np.ndarray) -> Any:
 def flat_rows(space: dict[str, Any], batch: Any) -> tuple[np.ndarray, bool]:
     """Returns a batch of observations, or one observation, as rows of `float32`, and whether it was one.
 
-    Images have channels, height and width, in this order, as `to_gymnasium` says.
+    Images have channels, height and width, or height, width and channels.
     """
     if space["kind"] == "dict":
         missing = [part["name"] for part in space["parts"] if part["name"] not in batch]
@@ -65,6 +65,8 @@ def flat_rows(space: dict[str, Any], batch: Any) -> tuple[np.ndarray, bool]:
         return np.concatenate([rows for rows, _ in parts], axis=1), all(single for _, single in parts)
     shape = tuple(space["shape"])
     array = np.asarray(batch, np.float32)
+    if space["kind"] == "image" and array.shape[-3:] == (*shape[1:], shape[0]) != shape:
+        array = np.moveaxis(array, -1, -3)
     single = array.shape == shape
     if not single and array.shape[1:] != shape:
         raise ValueError(f"the observation has the shape {array.shape}; it must be {shape}, or a batch of those")

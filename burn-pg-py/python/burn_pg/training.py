@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from .agent import Agent
 from .arguments import arguments_of
 from .hosting import hosted
 from .interpreter import prefer_this_one
+
+# Settings that may change when a run is resumed.
+CHANGEABLE = ("total_steps", "device", "threads", "python", "workers")
 
 
 def train(
@@ -41,29 +45,39 @@ def train(
     Ctrl-C, and an exception in `callback`, end the run after the update, save it, and are raised here.
     """
     prefer_this_one()
-    env_settings: dict[str, Any] = {}
-    if isinstance(env, str):
-        env_settings["env.name"] = env
-    elif env is not None:
-        name, num_envs = hosted(env)
-        if resume is None:
-            env_settings["env.name"] = name
-        if num_envs is not None:
-            if settings.setdefault("num_envs", num_envs) != num_envs:
-                raise ValueError(f"num_envs is {settings['num_envs']}, but env holds {num_envs} environments")
-            # The only environments that there are, are those that train.
-            evaluation_episodes = evaluation_episodes or 0
     if resume is not None:
-        if config is not None or out is not None:
-            raise ValueError("a run is resumed with its own settings: leave out `config` and `out`")
-        settings.pop("num_envs", None)
-        arguments, given = arguments_of(None, settings)
-        native, path, summary = burn_pg_native.train(
-            arguments, None, None, Path(resume), callback, evaluation_episodes
-        )
-        return Agent(native, Path(path), json.loads(summary))
-    arguments, given = arguments_of(config, {**env_settings, **settings})
-    native, path, summary = burn_pg_native.train(
-        arguments, given, None if out is None else Path(out), None, callback, evaluation_episodes
-    )
+        given = {name for name, value in settings.items() if value is not None and name not in CHANGEABLE}
+        if config is not None or out is not None or given:
+            also = ", ".join(f"`{name}`" for name in sorted(given))
+            raise ValueError(
+                f"a run is resumed with its own settings: leave out `config`, `out`{', ' + also if also else ''}; "
+                f"{', '.join(f'`{name}`' for name in CHANGEABLE)} may change"
+            )
+    if isinstance(env, str):
+        if resume is not None:
+            raise ValueError("a run is resumed in its own environment: leave out `env`")
+        settings["env.name"] = env
+    elif env is not None:
+        name, num_envs = hosted(env, None if resume is None else environment_of(resume))
+        if resume is None:
+            settings["env.name"] = name
+        if num_envs is not None:
+            if evaluation_episodes:
+                raise ValueError("the batch that trains cannot evaluate too: leave out `evaluation_episodes`")
+            evaluation_episodes = 0
+            if resume is None and settings.setdefault("num_envs", num_envs) != num_envs:
+                raise ValueError(f"num_envs is {settings['num_envs']}, but env holds {num_envs} environments")
+    arguments, given = arguments_of(config, settings)
+    paths = [None if path is None else Path(path) for path in (out, resume)]
+    native, path, summary = burn_pg_native.train(arguments, given, *paths, callback, evaluation_episodes)
     return Agent(native, Path(path), json.loads(summary))
+
+
+def environment_of(run: str | os.PathLike[str]) -> str | None:
+    """Returns the name of the environment of a run, if it can be read."""
+    try:
+        settings = (Path(run) / "config.toml").read_text()
+    except OSError:
+        return None
+    found = re.search(r'^\[env\]$.*?^name = (".*?")$', settings, re.MULTILINE | re.DOTALL)
+    return json.loads(found[1]) if found else None

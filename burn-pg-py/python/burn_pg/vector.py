@@ -26,8 +26,10 @@ class VectorEnv(GymnasiumVectorEnv):
     """Many copies of one environment, stepped by Rust on all cores.
 
     The interface is that of `gymnasium.vector.VectorEnv`. Every reset and step returns new arrays, which are the caller's.
-    Environments that end report `info["episode"]` as `RecordEpisodeStatistics` does.
+    Episodes that end report `info["episode_return"]` and `info["episode_length"]`; `info["_episode_return"]` marks them.
     """
+
+    takes_reset_mask = True
 
     def __init__(
         self,
@@ -39,15 +41,21 @@ class VectorEnv(GymnasiumVectorEnv):
         wrappers: list[Any] | None = None,
         python: str | None = None,
         workers: int | None = None,
+        timeout: float | None = None,
     ):
         """Makes `num_envs` copies of the environment `id`, such as `"CartPole-v1"` or `"gym:LunarLander-v3"`.
 
         `autoreset_mode` is one of Gymnasium's. The other arguments are for environments of Python, which worker processes
-        step: `kwargs` of the environment, `wrappers`, the interpreter, and the number of processes.
+        step: `kwargs` of the environment, `wrappers`, the interpreter, the number of processes, and the seconds after which
+        a step counts as hanging. EnvPool's and ALE's environments need the mode `SAME_STEP`.
         """
         prefer_this_one()
         mode = AutoresetMode(autoreset_mode)
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is {workers}; it must be 1 or more")
         options = {"kwargs": kwargs or {}, "wrappers": wrappers or [], "python": python, "workers": workers}
+        if timeout is not None:
+            options["timeout"] = timeout
         self._native = burn_pg_native.Envs(id, num_envs, json.dumps(plain(options)), MODES[mode])
         spec = json.loads(self._native.spec())
         self._space, actions = spec["observation_space"], spec["action_space"]
@@ -87,7 +95,11 @@ class VectorEnv(GymnasiumVectorEnv):
         With the mode `SAME_STEP`, `info["final_obs"]` holds the last observations of the episodes that ended, which
         `info["_final_obs"]` marks.
         """
-        actions = np.asarray(actions, self._dtype)
+        actions = np.asarray(actions)
+        if actions.dtype != self._dtype:
+            if not np.can_cast(actions.dtype, self._dtype, "same_kind"):
+                raise TypeError(f"actions have the type {actions.dtype}; it must be {np.dtype(self._dtype)}")
+            actions = actions.astype(self._dtype)
         if self._start:
             actions = actions - self._start
         result = self._native.step(actions)
@@ -100,4 +112,11 @@ class VectorEnv(GymnasiumVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends the worker processes, if there are any."""
-        self._native = None
+        self._native = _Closed()
+
+
+class _Closed:
+    """Stands for environments that are closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise burn_pg_native.Error("the environments are closed")

@@ -38,6 +38,8 @@ class Environments:
         self.wrappers = [wrapper(entry) for entry in setup["wrappers"]]
         self.envs = [self.make() for _ in range(setup["envs"])]
         env = self.envs[0]
+        if len({id(env) for env in self.envs}) < len(self.envs):
+            raise Unsupported("the function returned the same environment twice; it must make a new one each time")
         self.observations, self.actions = Observations(env.observation_space), Actions(env.action_space)
         self.masks = Masks(self.actions) if self.actions.can_be_masked() and self.has_masks(env) else None
 
