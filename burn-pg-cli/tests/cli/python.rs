@@ -108,7 +108,7 @@ fn arguments_and_wrappers_come_from_the_settings() {
     let trained = read_json(&folder.join("run/environment.json"));
     assert_eq!(trained["action_space"]["kind"], "box");
     let evaluated = json(&burn_pg(folder, ["eval", "run", "--episodes", "4", "--json"]));
-    assert!(evaluated["length_mean"].as_f64().unwrap() <= 20.0, "{evaluated}");
+    assert!(evaluated["eval_length_mean"].as_f64().unwrap() <= 20.0, "{evaluated}");
 
     let misspelt = burn_pg(folder, ["train", "gym:LunarLander-v3", "--set", "env.kwargs.gravty=-5.0"]);
     assert_contains(usage_error(&misspelt), "gravty");
