@@ -132,7 +132,7 @@ impl Process {
         // The worker has mapped the file, so its name is needed no more; and none is left if this program is killed.
         shared.unlink();
         self.shared = Some(shared);
-        Ok(())
+        self.bell.be_eager().map_err(|error| lost(format!("its connection: {error}")))
     }
 
     /// The file that is shared.

@@ -5,6 +5,9 @@ import os
 import socket
 import struct
 
+# How often a request is looked for.
+LOOKS = range(100) if hasattr(socket, "MSG_DONTWAIT") and hasattr(os, "sched_yield") else ()
+
 
 class Channel:
     """The socket. Requests are one byte, or one byte and a body; so are answers."""
@@ -27,7 +30,22 @@ class Channel:
         if hasattr(os, "register_at_fork"):
             # A process that an environment forks must neither answer nor keep the socket open.
             os.register_at_fork(after_in_child=self.socket.close)
-        self.next, self.send = self.socket.recv, self.socket.sendall
+        self.send = self.socket.sendall
+
+    def next(self):
+        """Returns the next request, or nothing if burn-pg has closed the connection.
+
+        Looks for it for about 200 us before this thread sleeps: waking it may take longer than a step. Meanwhile the core is
+        offered to other threads.
+        """
+        receive = self.socket.recv
+        if LOOKS:
+            for _ in LOOKS:
+                try:
+                    return receive(1, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    os.sched_yield()
+        return receive(1)
 
     def read(self, length):
         parts = []

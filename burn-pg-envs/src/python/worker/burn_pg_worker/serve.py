@@ -71,7 +71,7 @@ def answer(channel, environments):
     step, each = environments.step_all, environments.do_each
     receive, send = channel.next, channel.send
     while True:
-        request = receive(1)
+        request = receive()
         if request == b"s":
             failures = step()
         elif request == b"t":
