@@ -3,7 +3,7 @@
 //!     BURN_PG_PYTHON=.venv/bin/python cargo bench -p burn-pg-envs --features python --bench python
 //!
 //! Needs a Python with `gymnasium[classic-control]` and `envpool`. Prints environment steps per second, the median of the
-//! rounds, and the ratio of each round's two figures.
+//! rounds, and the ratio of each round's two figures. An argument chooses the lines whose name contains it.
 
 use std::{
     env,
@@ -41,7 +41,8 @@ fn main() {
         "{:<28} {:>5} {:>8} {:>12} {:>12} {:>7}  ratio of each round",
         "name", "envs", "workers", "ours", "Python's", "ratio"
     );
-    for line in LINES {
+    let only = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    for line in LINES.into_iter().filter(|line| line.name.contains(&only)) {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             rounds.push((ours(&line), theirs(&line, &python)));

@@ -88,16 +88,15 @@ class Environments:
 
     def step_all(self):
         """Steps every environment, and resets those whose episode ends. Returns the failures, by row."""
-        columns, failures = self.columns, None
-        actions, rewards, write, current = columns.actions, columns.rewards, columns.observation, columns.current
-        terminations, truncations, read = columns.terminated, columns.truncated, self.read
+        columns, failures, read = self.columns, None, self.read
+        actions, write, current = columns.actions, columns.observation, columns.current
+        # Lists are filled faster than columns.
+        rewards, terminations, truncations = [], [], []
         for row, env in enumerate(self.envs):
             current[0] = row
             try:
                 observation, reward, terminated, truncated, info = env.step(read(actions[row]))
-                rewards[row] = float(reward)
-                terminations[row] = terminated
-                truncations[row] = truncated
+                reward = float(reward)
                 if terminated or truncated:
                     columns.final_observation(row, observation)
                     observation, info = env.reset()
@@ -106,6 +105,11 @@ class Environments:
                     self.masks.write(columns.masks[row], info)
             except Exception as error:
                 failures = {**(failures or {}), row: error}
+                reward, terminated, truncated = 0.0, False, False
+            rewards.append(reward)
+            terminations.append(terminated)
+            truncations.append(truncated)
+        columns.rewards[:], columns.terminated[:], columns.truncated[:] = rewards, terminations, truncations
         return failures
 
     def do_each(self):

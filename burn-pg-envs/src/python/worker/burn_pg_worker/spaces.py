@@ -215,9 +215,14 @@ class Observations:
         lines = [[view[row] if view.ndim > 1 else view[row : row + 1].reshape(()) for row in range(rows)] for view in views]
         if len(self.parts) == 1 and not self.parts[0].path:
             (part,), (lines,), (view,) = self.parts, lines, views
-            write = part.write
+            write, shape, is_plain = part.write, part.values, part.write == part.write_array and part.high is None
 
             def write_one(row, value, at=None):
+                if is_plain and at is None and type(value) is np.ndarray:
+                    # The usual case, without a call.
+                    if value.dtype == part.seen and value.shape == shape:
+                        lines[row][...] = value
+                        return
                 write(lines[row], value if at is None else value[at])
 
             return write_one, lambda values: part.write_all(view, lines, values)
