@@ -9,7 +9,7 @@ use pyo3::{Bound, PyAny, PyResult, Python, exceptions::PyValueError, types::PyAn
 
 /// A new array with `rows` rows of the values.
 pub fn rows<'py, T: Element + Clone>(py: Python<'py>, values: &[T], rows: usize) -> Bound<'py, PyAny> {
-    let width = if rows == 0 { 0 } else { values.len() / rows };
+    let width = values.len().checked_div(rows).unwrap_or(0);
     let array = Array2::from_shape_vec((rows, width), values.to_vec()).expect("values are whole rows");
     array.into_pyarray(py).into_any()
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use burn_pg::envs::{ActionBuffer, Autoreset, EnvOptions, StepBatch, VectorEnv, make_with};
+use numpy::PyArray1;
 use pyo3::{
     prelude::*,
     sync::MutexExt,
@@ -111,17 +112,18 @@ impl Envs {
         let n = batch.rewards.len();
         let info = PyDict::new(py);
         add_masks(py, &info, batch)?;
-        if batch.ended().next().is_some() {
-            let ended: Vec<bool> = batch.terminated.iter().zip(&batch.truncated).map(|(&a, &b)| a || b).collect();
+        let ended: Vec<bool> = batch.terminated.iter().zip(&batch.truncated).map(|(&a, &b)| a | b).collect();
+        if ended.contains(&true) {
+            let ended = column(py, &ended);
             if inner.autoreset == Autoreset::SameStep {
                 info.set_item("final_obs", rows(py, &batch.final_observations, n))?;
-                info.set_item("_final_obs", column(py, &ended))?;
+                info.set_item("_final_obs", &ended)?;
             }
-            let lengths: Vec<i64> = batch.episode_lengths.iter().map(|&length| length.into()).collect();
+            let lengths = batch.episode_lengths.iter().map(|&length| i64::from(length));
             info.set_item("episode_return", column(py, &batch.episode_returns))?;
-            info.set_item("_episode_return", column(py, &ended))?;
-            info.set_item("episode_length", column(py, &lengths))?;
-            info.set_item("_episode_length", column(py, &ended))?;
+            info.set_item("episode_length", PyArray1::from_iter(py, lengths))?;
+            info.set_item("_episode_return", &ended)?;
+            info.set_item("_episode_length", &ended)?;
         }
         let [rewards, terminated, truncated] =
             [column(py, &batch.rewards), column(py, &batch.terminated), column(py, &batch.truncated)];

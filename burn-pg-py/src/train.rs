@@ -15,7 +15,7 @@ use burn_pg::{
     agent::selection_seed,
     device, evaluate_episodes,
     kernel::with_threads,
-    run::{RunDir, Session},
+    run::{EarlierRun, RunDir, Session},
 };
 use pyo3::{exceptions::PyUserWarning, prelude::*, types::PyDict};
 
@@ -35,9 +35,11 @@ enum Event {
 }
 
 /// A run to begin or to resume.
-enum Job {
-    New { config: CheckedConfig, out: Option<PathBuf> },
-    Resumed { run: burn_pg::run::EarlierRun, config: CheckedConfig },
+struct Job {
+    config: CheckedConfig,
+    /// The directory of a new run, if one is given.
+    out: Option<PathBuf>,
+    earlier: Option<EarlierRun>,
 }
 
 /// What training returns: the agent, the directory of the run, and the evaluation.
@@ -58,16 +60,14 @@ pub fn train(
     callback: Option<Py<PyAny>>,
     episodes: Option<usize>,
 ) -> PyResult<(Agent, PathBuf, String)> {
-    let job = py.detach(|| match &resumed {
-        Some(path) => {
+    let job = py.detach(|| {
+        if let Some(path) = &resumed {
             let (run, config) = burn_pg_cli::resume(path, &arguments).map_err(Refused)?;
-            Ok(Job::Resumed { run, config })
+            return Ok(Job { config, out: None, earlier: Some(run) });
         }
-        None => {
-            let table = given.map(settings).transpose()?;
-            let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?.config;
-            Ok::<_, Refused>(Job::New { config, out })
-        }
+        let table = given.map(settings).transpose()?;
+        let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?.config;
+        Ok::<_, Refused>(Job { config, out, earlier: None })
     })?;
     let (events, received) = channel();
     let stop = Arc::new(AtomicBool::new(false));
@@ -204,20 +204,14 @@ impl Observer for Reporter {
 
 /// Trains to the end, and evaluates the policy over `episodes` episodes, or as the configuration says.
 fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trained> {
-    let (Job::New { config, .. } | Job::Resumed { config, .. }) = &job;
-    let config = config.clone();
+    let Job { config, out, earlier } = job;
     let device = device::open(config.run.device)?;
     with_threads(config.run.threads, move || {
         let trainer = Trainer::of(&config, &device.device)?;
-        let mut session = match job {
-            Job::New { out, .. } => {
-                let dir = match out {
-                    Some(path) => RunDir::create(&path)?,
-                    None => burn_pg_cli::new_run_dir(&config)?,
-                };
-                Session::begin(trainer, dir)?
-            }
-            Job::Resumed { run, .. } => run.restore(trainer)?.go_on()?.0,
+        let mut session = match (earlier, out) {
+            (Some(run), _) => run.restore(trainer)?.go_on()?.0,
+            (None, Some(path)) => Session::begin(trainer, RunDir::create(&path)?)?,
+            (None, None) => Session::begin(trainer, burn_pg_cli::new_run_dir(&config)?)?,
         };
         let checked = config.checkpoint.episodes;
         if checked > 0 {

@@ -68,7 +68,7 @@ class VectorEnv(GymnasiumVectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._dtype = {"box": np.float32, "multi_binary": np.bool_}.get(actions["kind"], np.int64)
-        self._is_seeded = False
+        self._is_flat, self._is_seeded = is_flat(self._space), False
 
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
@@ -103,7 +103,7 @@ class VectorEnv(GymnasiumVectorEnv):
         if self._start:
             actions = actions - self._start
         result = self._native.step(actions)
-        if is_flat(self._space):
+        if self._is_flat:
             return result
         observations, rewards, terminated, truncated, info = result
         if "final_obs" in info:
