@@ -15,7 +15,7 @@ use toml::Table;
 use crate::{
     commands::{
         agent::{AgentArgs, At},
-        train::{Outcome, earlier_config, new_dir},
+        train::{Outcome, earlier_config, evaluated, new_dir},
     },
     failure, main_with,
     network::{BuiltIn, Kind},
@@ -25,19 +25,19 @@ use crate::{
     settings::Settings,
 };
 
-/// The configuration of a run.
-pub struct Configured {
-    /// The configuration.
-    pub config: CheckedConfig,
-    /// Where it comes from, such as `preset cartpole-v1-ppo`.
-    pub preset: String,
-}
-
 /// The arguments of `train` that are settings.
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]
     settings: Settings,
+}
+
+impl Arguments {
+    /// Reads arguments such as `CartPole-v1 --seed 3`.
+    fn read(arguments: &[String]) -> Result<Settings, String> {
+        let words = ["burn-pg train"].into_iter().chain(arguments.iter().map(String::as_str));
+        Self::try_parse_from(words).map(|parsed| parsed.settings).map_err(|error| error.to_string())
+    }
 }
 
 /// Returns the messages of an error and of its causes, as commands print them.
@@ -62,15 +62,13 @@ pub fn main_of(embedded: Embedded) {
 ///
 /// # Errors
 /// The message of an invalid setting.
-pub fn configure(arguments: &[String], from: &str, settings: Option<Table>) -> Result<Configured, String> {
-    let parsed = Arguments::try_parse_from(["burn-pg train"].into_iter().chain(arguments.iter().map(String::as_str)));
-    let given = parsed.map_err(|error| error.to_string())?.settings;
+pub fn configure(arguments: &[String], from: &str, settings: Option<Table>) -> Result<CheckedConfig, String> {
+    let given = Arguments::read(arguments)?;
     let given = match settings {
         Some(settings) => given.with(from, settings),
         None => given,
     };
-    let resolved = given.resolve(&Registry::new()).map_err(message)?;
-    Ok(Configured { config: resolved.config, preset: resolved.preset })
+    Ok(given.resolve(&Registry::new()).map_err(message)?.config)
 }
 
 /// Returns the name of each preset, what it is for, and its settings.
@@ -84,9 +82,7 @@ pub fn list_presets() -> impl Iterator<Item = (&'static str, String, Table)> {
 /// # Errors
 /// The message of what cannot be read or is invalid.
 pub fn resume(run: &Path, arguments: &[String]) -> Result<(EarlierRun, CheckedConfig), String> {
-    let parsed = Arguments::try_parse_from(["burn-pg train"].into_iter().chain(arguments.iter().map(String::as_str)));
-    let given = parsed.map_err(|error| error.to_string())?.settings;
-    earlier_config(&given, run, None).map_err(message)
+    earlier_config(&Arguments::read(arguments)?, run, None).map_err(message)
 }
 
 /// Creates the directory in which `train` without `--out` writes a run.
@@ -109,15 +105,25 @@ pub fn summary(
     Outcome::of(config, device, session, has_trained, evaluation).summary().clone()
 }
 
-/// Returns the settings of a run and its agent: that of the end of the run, or of a checkpoint: the number of an update,
-/// or `best`.
+/// Adds the evaluation of each checkpoint, as `train` does. `num_envs` says how many environments of a name to make for a
+/// number of episodes.
+#[must_use]
+pub fn with_evaluation(
+    config: &CheckedConfig,
+    session: Session<ActorCritic>,
+    num_envs: fn(&str, usize) -> usize,
+) -> Session<ActorCritic> {
+    evaluated(config, session, num_envs)
+}
+
+/// Returns the agent of a run: the policy at its end, or that of a checkpoint. `at` is the number of an update, or `best`.
 ///
 /// # Errors
 /// The message of what cannot be read.
-pub fn load(run: &Path, at: Option<&str>, device: &Device) -> Result<(CheckedConfig, Agent), String> {
+pub fn load(run: &Path, at: Option<&str>, device: &Device) -> Result<Agent, String> {
     let at = at.map(str::parse::<At>).transpose()?;
     let selected = AgentArgs { run_dir: run.into(), at, python: None }.select().map_err(message)?;
     let mut agent = BuiltIn.load(selected.saved(), device).map_err(message)?;
     agent.set_env_options(selected.config.env.options());
-    Ok((selected.config, agent))
+    Ok(agent)
 }

@@ -83,7 +83,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-pub use embedded::{Configured, configure, embed, list_presets, load, main_of, message, new_run_dir, resume, summary};
+pub use embedded::{
+    configure, embed, list_presets, load, main_of, message, new_run_dir, resume, summary, with_evaluation,
+};
 use examples::with_examples;
 use failure::Failure;
 pub use program::Embedded;

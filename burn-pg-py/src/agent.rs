@@ -14,10 +14,10 @@ use burn_pg::{
     device, evaluate_episodes,
     kernel::with_threads,
 };
-use pyo3::{prelude::*, sync::MutexExt, types::PyDict};
+use pyo3::{prelude::*, sync::MutexExt};
 
 use crate::{
-    array::{actions, column, rows, values},
+    array::{actions, rows, values},
     error::{Refused, Result},
     host::evaluation_envs,
     thread::attended,
@@ -58,8 +58,7 @@ impl Agent {
         py.detach(|| {
             let choice: DeviceChoice = device.parse().map_err(|error| Refused(format!("{error}")))?;
             let device = device::open(choice)?.device;
-            let (_, agent) = burn_pg_cli::load(&run, at, &device).map_err(Refused)?;
-            Ok(Self::new(agent))
+            Ok(Self::new(burn_pg_cli::load(&run, at, &device).map_err(Refused)?))
         })
     }
 
@@ -73,7 +72,7 @@ impl Agent {
         self.lock(py).agent.state_len()
     }
 
-    /// Returns the most probable actions for rows of observations, with values and the recurrent state.
+    /// Returns the most probable actions for rows of observations, and the recurrent state.
     #[pyo3(signature = (observations, masks=None, state=None))]
     fn decide<'py>(
         &self,
@@ -81,20 +80,15 @@ impl Agent {
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
         state: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
         let (n, observations) = (observations.len()?, values::<f32>(observations)?);
         let masks = masks.map(values::<bool>).transpose()?.unwrap_or_default();
         let state = state.map(values::<f32>).transpose()?;
         // An agent is not for several threads at once.
         let agent = &mut self.lock(py).agent;
         let decided = py.detach(move || agent.decide(&observations, &masks, state.as_deref()));
-        let Decision { actions: chosen, parameters, values, state, .. } = decided.map_err(Refused::from)?;
-        let all = PyDict::new(py);
-        all.set_item("actions", actions(py, chosen.as_actions(), n))?;
-        all.set_item("parameters", rows(py, &parameters, n))?;
-        all.set_item("values", values.map(|values| column(py, &values)))?;
-        all.set_item("state", state.map(|state| rows(py, &state, n)))?;
-        Ok(all)
+        let Decision { actions: chosen, state, .. } = decided.map_err(Refused::from)?;
+        Ok((actions(py, chosen.as_actions(), n), state.map(|state| rows(py, &state, n))))
     }
 
     /// Returns actions that are drawn from the policy. A recurrent policy continues its own state.

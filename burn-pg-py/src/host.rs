@@ -63,9 +63,3 @@ pub fn register(py: Python<'_>, name: &str, host: Py<PyAny>, num_envs: Option<us
         Ok(burn_pg::envs::register(spec, make)?)
     })
 }
-
-/// Forgets environments.
-#[pyfunction]
-pub fn unregister(name: &str) -> bool {
-    burn_pg::envs::unregister(name)
-}

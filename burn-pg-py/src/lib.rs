@@ -45,7 +45,7 @@ fn presets() -> Vec<(&'static str, String)> {
 #[allow(clippy::needless_pass_by_value)] // as Python gives them
 fn configure(arguments: Vec<String>, settings: Option<&str>) -> Result<String> {
     let settings = settings.map(run::settings).transpose()?;
-    Ok(burn_pg_cli::configure(&arguments, run::SETTINGS, settings).map_err(Refused)?.config.to_toml())
+    Ok(burn_pg_cli::configure(&arguments, run::SETTINGS, settings).map_err(Refused)?.to_toml())
 }
 
 /// Writes the Python code that steps environments into a folder.
@@ -59,13 +59,7 @@ fn write_worker(folder: PathBuf) -> PyResult<()> {
 mod burn_pg_native {
     #[pymodule_export]
     use super::{
-        agent::Agent,
-        configure,
-        envs::Envs,
-        error::Error,
-        host::{register, unregister},
-        main, presets, specs,
-        train::train,
+        agent::Agent, configure, envs::Envs, error::Error, host::register, main, presets, specs, train::train,
         write_worker,
     };
 

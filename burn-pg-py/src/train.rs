@@ -11,9 +11,7 @@ use std::{
 };
 
 use burn_pg::{
-    CheckedConfig, Observer, Trainer, UpdateStats,
-    agent::selection_seed,
-    device, evaluate_episodes,
+    CheckedConfig, Observer, Trainer, UpdateStats, device, evaluate_episodes,
     kernel::with_threads,
     run::{EarlierRun, RunDir, Session},
 };
@@ -66,7 +64,7 @@ pub fn train(
             return Ok(Job { config, out: None, earlier: Some(run) });
         }
         let table = given.map(settings).transpose()?;
-        let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?.config;
+        let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?;
         Ok::<_, Refused>(Job { config, out, earlier: None })
     })?;
     let (events, received) = channel();
@@ -213,15 +211,7 @@ fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trai
             (None, Some(path)) => Session::begin(trainer, RunDir::create(&path)?)?,
             (None, None) => Session::begin(trainer, burn_pg_cli::new_run_dir(&config)?)?,
         };
-        let checked = config.checkpoint.episodes;
-        if checked > 0 {
-            let seed = selection_seed(config.run.seed);
-            session = session.with_evaluation(move |trainer| {
-                let agent = trainer.agent()?;
-                let envs = agent.make_envs(evaluation_envs(&agent.spec().id, checked))?;
-                Ok(evaluate_episodes(&agent, envs, checked, seed, false, |_| {})?.return_mean())
-            });
-        }
+        session = burn_pg_cli::with_evaluation(&config, session, evaluation_envs);
         let is_over = session.trainer().is_over();
         session.train(&mut reporter).map_err(|stopped| Refused(burn_pg_cli::message(*stopped)))?;
         let agent = session.trainer().agent()?;

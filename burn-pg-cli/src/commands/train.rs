@@ -190,8 +190,13 @@ fn announce<P: Layers>(config: &Config, device: &OpenDevice, source: &EnvSource<
     tell(format_args!("{env}, {algo}{preset}, device {}{place}, seed {seed}, {how}", device.backend));
 }
 
-/// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0.
-fn evaluated<P: Layers + 'static>(config: &CheckedConfig, session: Session<P>) -> Session<P> {
+/// Adds the evaluation of each checkpoint, if `checkpoint.episodes` is not 0. `num_envs` says how many environments of a name
+/// to make for a number of episodes.
+pub fn evaluated<P: Layers + 'static>(
+    config: &CheckedConfig,
+    session: Session<P>,
+    num_envs: fn(&str, usize) -> usize,
+) -> Session<P> {
     let episodes = config.checkpoint.episodes;
     if episodes == 0 {
         return session;
@@ -199,7 +204,7 @@ fn evaluated<P: Layers + 'static>(config: &CheckedConfig, session: Session<P>) -
     let seed = selection_seed(config.run.seed);
     session.with_evaluation(move |trainer| {
         let agent = trainer.agent()?;
-        let envs = agent.make_envs(evaluation_envs(&agent.spec().id, episodes))?;
+        let envs = agent.make_envs(num_envs(&agent.spec().id, episodes))?;
         Ok(evaluate_episodes(&agent, envs, episodes, seed, false, |_| {})?.return_mean())
     })
 }
@@ -264,7 +269,7 @@ fn begun<K: Kind>(kind: &K, args: &Args, new: New) -> Result<Run<K::Policy>> {
         }
     }
     let Parts { config, device, trainer, fresh_envs, .. } = parts;
-    let session = evaluated(&config, Session::begin(trainer, dir)?);
+    let session = evaluated(&config, Session::begin(trainer, dir)?, evaluation_envs);
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }
 

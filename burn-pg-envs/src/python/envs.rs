@@ -1,34 +1,22 @@
 //! A batch of environments of Python.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread::{available_parallelism, scope},
-    time::Duration,
 };
-
-use tempfile::TempDir;
 
 use super::{
     host::Host,
-    interpreter::interpreter,
-    log::Log,
-    name::Maker,
-    process::{Process, Trouble},
-    program::write_worker,
-    reason::{of_failure, of_start},
-    setup::Setup,
+    maker::WorkerMaker,
+    reason::of_lost,
+    rows::{Failures, Phase, Rows, State},
     shared::Layout,
     worker::{Todo, Worker},
 };
 use crate::{
-    Actions, Autoreset, EnvError, EnvOptions, EnvSpec, Fault, SavedEnvs, SeedSequence, Space, Step, StepBatch,
-    VectorEnv,
+    Actions, Autoreset, EnvError, EnvOptions, EnvSpec, SavedEnvs, SeedSequence, StepBatch, VectorEnv,
     render::{Scene, Shape},
 };
-
-/// Seconds after which a step counts as hanging.
-const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Environments of Python, which worker processes step.
 ///
@@ -51,107 +39,6 @@ pub struct PythonEnvs {
     maker: WorkerMaker,
     /// Why the last picture could not be made.
     render_error: Mutex<Option<String>>,
-}
-
-/// Where an environment is in its episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    /// Its episode has ended, and the next one has not begun.
-    AwaitsReset,
-    /// It must be reset, because it has failed or never been reset.
-    MustBeReset,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct State {
-    phase: Phase,
-    /// The seed of the last reset that had one.
-    seed: u64,
-    /// Steps since that reset.
-    steps: u64,
-}
-
-/// Everything that starting a worker needs.
-struct WorkerMaker {
-    name: String,
-    options: EnvOptions,
-    timeout: Duration,
-    /// The code of worker processes, or the connections of a host.
-    folder: TempDir,
-    place: Place,
-}
-
-/// Where workers run.
-enum Place {
-    /// Each in a process.
-    Processes {
-        python: PathBuf,
-        log: Log,
-    },
-    Host(Arc<dyn Host>),
-}
-
-impl WorkerMaker {
-    fn new(name: &str, options: &EnvOptions, host: Option<Arc<dyn Host>>) -> Result<Self, EnvError> {
-        let invalid = |reason: String| EnvError::Python { id: name.into(), reason };
-        // The environments of a host may be looked at in a debugger.
-        let default = if host.is_some() { Duration::MAX } else { TIMEOUT };
-        let timeout = options.timeout.map_or(Some(default), |seconds| Duration::try_from_secs_f64(seconds).ok());
-        let timeout = timeout.filter(|timeout| !timeout.is_zero()).ok_or_else(|| {
-            invalid(format!("its time-out of {} s is not above 0", options.timeout.unwrap_or_default()))
-        })?;
-        let folder = tempfile::Builder::new().prefix("burn-pg-").tempdir();
-        let folder = folder.and_then(|folder| write_worker(folder.path()).map(|()| folder));
-        let folder = folder.map_err(|error| invalid(format!("a temporary folder is needed: {error}")))?;
-        let place = match host {
-            Some(host) => Place::Host(host),
-            None => {
-                let log = Log::open(options.log.as_deref()).map_err(|error| invalid(format!("its log: {error}")))?;
-                Place::Processes { python: interpreter(options.python.as_deref()), log }
-            }
-        };
-        Ok(Self { name: name.into(), options: options.clone(), timeout, folder, place })
-    }
-
-    /// Starts a worker with `rows` environments. Also returns whether they are stepped as one.
-    fn start(&self, rows: usize) -> Result<(Process, EnvSpec, bool), EnvError> {
-        let Self { name, options, timeout, folder, place } = self;
-        let started = match place {
-            Place::Host(host) => {
-                Process::of_host(&**host, folder.path(), &Setup::of_host(name, options, rows), *timeout)
-            }
-            Place::Processes { python, log } => {
-                let parts = Maker::of(name).ok_or_else(|| {
-                    let reason = "its name begins with none of `gym:`, `envpool:` and `ale:`".into();
-                    EnvError::Python { id: name.clone(), reason }
-                })?;
-                Process::start(python, folder.path(), log.path(), &Setup::new(parts, options, rows), *timeout)
-            }
-        };
-        let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
-        let steps_together = described.steps_together;
-        let spec = described.into_spec(name, options);
-        spec.check()?;
-        Ok((process, spec, steps_together))
-    }
-
-    fn not_started(&self, trouble: &Trouble) -> EnvError {
-        let reason = match &self.place {
-            Place::Processes { python, .. } => of_start(trouble, python),
-            Place::Host(_) => of_lost(trouble),
-        };
-        EnvError::Python { id: self.name.clone(), reason }
-    }
-
-    /// Most workers for `num_envs` environments.
-    fn most_workers(&self, num_envs: usize) -> usize {
-        let is_one = match self.place {
-            Place::Host(_) => true,
-            Place::Processes { .. } => Maker::of(&self.name).is_some_and(|(maker, _)| maker.is_vectorised()),
-        };
-        if is_one { 1 } else { num_envs }
-    }
 }
 
 impl PythonEnvs {
@@ -315,163 +202,11 @@ impl PythonEnvs {
     }
 }
 
-/// Requests that could not be made, by worker.
-#[derive(Default)]
-struct Failures(Vec<(usize, Trouble)>);
-
-impl Failures {
-    #[cold]
-    fn add(&mut self, worker: usize, trouble: Trouble) {
-        self.0.push((worker, trouble));
-    }
-
-    fn take(&mut self, worker: usize) -> Option<Trouble> {
-        let at = self.0.iter().position(|(of, _)| *of == worker)?;
-        Some(self.0.swap_remove(at).1)
-    }
-}
-
-/// The batch while the rows of one worker after the other are written.
-struct Rows<'a> {
-    spec: &'a EnvSpec,
-    batch: &'a mut StepBatch,
-    states: &'a mut [State],
-    is_step: bool,
-    first_failure: Option<EnvError>,
-}
-
-impl Rows<'_> {
-    /// Writes the rows of `worker`.
-    fn take(&mut self, worker: &mut Worker, answer: Result<(), Trouble>) {
-        let exceptions = match answer {
-            Ok(()) => Vec::new(),
-            Err(Trouble::Exceptions(exceptions)) => exceptions,
-            Err(lost @ Trouble::Lost(_)) => return self.lose(worker, &lost),
-        };
-        for row in 0..worker.rows() {
-            let env = worker.first + row;
-            if worker.todo[row] == Todo::Nothing {
-                continue;
-            }
-            if matches!(worker.todo[row], Todo::Step | Todo::StepAndReset) {
-                self.states[env].steps += 1;
-            }
-            let raised = exceptions.iter().find(|exception| exception.row == row);
-            let written = match raised {
-                Some(exception) => Err(Fault::Reported { message: of_failure(exception) }),
-                None => self.write(worker, row),
-            };
-            if let Err(fault) = written {
-                self.fail(env, fault);
-            }
-        }
-    }
-
-    /// Writes the row of one environment that has been stepped or reset.
-    fn write(&mut self, worker: &mut Worker, row: usize) -> Result<(), Fault> {
-        let env = worker.first + row;
-        let Self { spec, batch, states, is_step, .. } = self;
-        let space = &spec.observation_space;
-        let state = &mut states[env];
-        match worker.todo[row] {
-            Todo::Step | Todo::StepAndReset => {
-                let (reward, terminated, truncated) =
-                    (worker.reward(row), worker.terminated(row), worker.truncated(row));
-                if !reward.is_finite() {
-                    return Err(Fault::Reward { value: reward });
-                }
-                let resets = worker.todo[row] == Todo::StepAndReset && (terminated || truncated);
-                let observation = batch.observation_mut(env);
-                if resets {
-                    let read = worker.final_observation(row, space, observation);
-                    read.map_err(|trouble| Fault::Reported { message: of_lost(&trouble) })?;
-                } else {
-                    worker.observation(row, space, observation);
-                }
-                check_finite(space, observation)?;
-                let ended = batch.record(env, Step { reward, terminated, truncated }, None);
-                if resets {
-                    let observation = batch.observation_mut(env);
-                    worker.observation(row, space, observation);
-                    check_finite(space, observation)?;
-                }
-                state.phase = if ended && !resets { Phase::AwaitsReset } else { Phase::Running };
-            }
-            _ => {
-                batch.begin(env);
-                // In place of a step, the row holds no transition.
-                batch.valid[env] = !*is_step;
-                let observation = batch.observation_mut(env);
-                worker.observation(row, space, observation);
-                check_finite(space, observation)?;
-                state.phase = Phase::Running;
-            }
-        }
-        // The action after the end of an episode is ignored, so its mask does not matter.
-        if state.phase == Phase::Running {
-            for (flag, possible) in batch.action_mask_mut(env).iter_mut().zip(worker.mask(row)) {
-                *flag = possible;
-            }
-        } else {
-            batch.action_mask_mut(env).fill(true);
-        }
-        Ok(())
-    }
-
-    /// Marks all environments of a worker that is lost.
-    #[cold]
-    fn lose(&mut self, worker: &mut Worker, trouble: &Trouble) {
-        let current = worker.first + worker.current();
-        let all = worker.first..worker.first + worker.rows();
-        let of = match all.len() {
-            1 => String::new(),
-            _ => format!(" of environments {} to {}", all.start, all.end - 1),
-        };
-        worker.end();
-        let message = format!("its worker{of} is lost: {}", of_lost(trouble));
-        self.fail(current, Fault::Reported { message });
-        for env in all {
-            self.clear(env);
-        }
-    }
-
-    #[cold]
-    fn fail(&mut self, env: usize, fault: Fault) {
-        self.clear(env);
-        let State { seed, steps, .. } = self.states[env];
-        self.first_failure.get_or_insert(EnvError::Failed { env, seed, steps, fault });
-    }
-
-    fn clear(&mut self, env: usize) {
-        self.batch.begin(env);
-        self.batch.valid[env] = false;
-        self.states[env].phase = Phase::MustBeReset;
-    }
-}
-
 /// Returns the seed of new episodes after `steps` steps of an environment that was seeded with `seed`.
 #[allow(clippy::cast_possible_truncation)] // both halves are used
 fn mix(seed: u64, steps: u64) -> u64 {
     let [mixed] = SeedSequence::stream(seed, &[steps as u32, (steps >> 32) as u32]).generate();
     mixed
-}
-
-fn of_lost(trouble: &Trouble) -> String {
-    match trouble {
-        Trouble::Lost(reason) => reason.clone(),
-        Trouble::Exceptions(exceptions) => exceptions.first().map_or_else(String::new, of_failure),
-    }
-}
-
-/// Checks that all elements are finite. Those of images always are.
-fn check_finite(space: &Space, observation: &[f32]) -> Result<(), Fault> {
-    if matches!(space, Space::Image { .. }) {
-        return Ok(());
-    }
-    match observation.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(index) => Err(Fault::Observation { index, value: observation[index] }),
-    }
 }
 
 impl VectorEnv for PythonEnvs {

@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 7] = [
 /// package `burn_pg_worker` from there.
 ///
 /// # Errors
-/// Those of the file system.
+/// If a file cannot be written.
 pub fn write_worker(folder: &Path) -> Result<()> {
     create_dir_all(folder.join("burn_pg_worker"))?;
     FILES.iter().try_for_each(|(name, text)| write(folder.join(name), text))

@@ -53,3 +53,11 @@ pub fn of_failure(exception: &Exception) -> String {
     let Exception { kind, message, traceback, .. } = exception;
     format!("{kind}: {message}\n{}", traceback.trim_end())
 }
+
+/// Returns why a worker is lost, or what was raised in it.
+pub fn of_lost(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Lost(reason) => reason.clone(),
+        Trouble::Exceptions(exceptions) => exceptions.first().map_or_else(String::new, of_failure),
+    }
+}

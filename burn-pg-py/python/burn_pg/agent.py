@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class Agent:
         summary = Path(run) / "summary.json"
         return cls(native, Path(run), json.loads(summary.read_text()) if summary.exists() else {})
 
-    @property
+    @cached_property
     def spec(self) -> dict[str, Any]:
         """The specification of the environment: its name, and its spaces."""
         return json.loads(self._native.spec())
@@ -113,8 +114,7 @@ class Agent:
                 state = state.reshape(expected)
                 if episode_start is not None:
                     state[np.asarray(episode_start, np.bool_).reshape(-1)] = 0
-            decided = self._native.decide(rows, masks, state)
-            actions, state = decided["actions"], decided["state"]
+            actions, state = self._native.decide(rows, masks, state)
         space = spec["action_space"]
         if space["kind"] == "discrete":
             actions = actions + space["start"]

@@ -9,6 +9,7 @@ use burn_pg::{
     config::EnvConfig,
     device::OpenDevice,
     envs::{VectorEnv, is_of_python},
+    evaluation_envs,
     run::{Changes, EarlierRun, Restored, RunDir},
     source::{EnvSource, Source},
 };
@@ -169,6 +170,6 @@ fn go_on<P: Layers + 'static>(args: &Args, around: Around, restored: RestoredRun
             tell(format_args!("nothing left to train: the run has done all its {steps} steps"));
         }
     }
-    let session = evaluated(&config, session);
+    let session = evaluated(&config, session, evaluation_envs);
     Ok(Run { session, config, device, fresh_envs, interrupt })
 }
