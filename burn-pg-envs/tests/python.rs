@@ -158,7 +158,7 @@ fn physics_environments_give_what_gymnasium_gives() {
 }
 
 /// Compares environments that Python steps together with their own loop, in which an environment whose episode has ended
-/// is reset by the next step. The episodes are the same, and so is each transition.
+/// is reset by the next step: the mode that they begin in. The episodes are the same in each mode, and so is each transition.
 fn same_as_their_own_loop(name: &str, num_envs: usize, transitions: usize) {
     let Some(options) = options_with("ale_py, envpool") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/own_loop.py");
@@ -170,31 +170,54 @@ fn same_as_their_own_loop(name: &str, num_envs: usize, transitions: usize) {
     let out = out.unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut trace = Trace(std::io::Cursor::new(fs::read(trace).unwrap()));
+    // Rows of before, after, reward and flags, of each environment.
+    let rows = (0..num_envs * transitions).map(|_| (trace.take(3, f64::from_ne_bytes), trace.flags(2)));
+    let rows: Vec<_> = rows.collect();
+    let expected: Vec<_> = rows.chunks(transitions).collect();
+    for mode in [None, Some(Autoreset::SameStep), Some(Autoreset::Disabled)] {
+        check_against_their_own_loop(name, mode, &options, &expected);
+    }
+}
 
-    let mut envs = PythonEnvs::new(name, num_envs, &options).unwrap();
-    assert!(matches!(envs.set_autoreset(Autoreset::NextStep), Err(EnvError::Unsupported { .. })));
+fn check_against_their_own_loop(
+    name: &str,
+    mode: Option<Autoreset>,
+    options: &EnvOptions,
+    expected: &[&[(Vec<f64>, Vec<bool>)]],
+) {
+    let num_envs = expected.len();
+    let mut envs = PythonEnvs::new(name, num_envs, options).unwrap();
+    if let Some(mode) = mode {
+        envs.set_autoreset(mode).unwrap();
+    }
     let (spec, width) = (envs.spec().clone(), envs.spec().observation_space.flat_len());
     let Space::Discrete { n, .. } = spec.action_space else { panic!("{name} has discrete actions") };
     envs.reset(21).unwrap();
     let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum::<f64>();
-    // Rows of before, after, reward and flags, of each environment.
-    let mut expected = Vec::new();
-    for _ in 0..num_envs {
-        let rows = (0..transitions).map(|_| (trace.take(3, f64::from_ne_bytes), trace.flags(2)));
-        expected.push(rows.collect::<Vec<_>>().into_iter());
-    }
-    let mut episodes = 0;
-    for t in 0..transitions {
+    let (mut episodes, mut taken) = (0, vec![0; num_envs]);
+    while *taken.iter().min().unwrap() < expected[0].len() {
         let before: Vec<f64> = envs.batch().observations.chunks(width).map(sum).collect();
-        let actions: Vec<u32> = (0..num_envs).map(|env| u32::try_from((t * 7 + env * 3) / 5).unwrap() % n).collect();
+        let action = |(env, t)| u32::try_from((t * 7 + env * 3) / 5).unwrap() % n;
+        let actions: Vec<u32> = taken.iter().copied().enumerate().map(action).collect();
         let batch = envs.step(Actions::Discrete(&actions)).unwrap();
-        for (env, expected) in expected.iter_mut().enumerate() {
+        let mut all_ended = vec![false; num_envs];
+        for (env, expected) in expected.iter().enumerate() {
+            assert!(batch.valid[env] || mode.is_none(), "{mode:?}");
             let ended = batch.terminated[env] || batch.truncated[env];
+            all_ended[env] = ended;
+            if !batch.valid[env] || taken[env] == expected.len() {
+                continue;
+            }
             let after = if ended { &batch.final_observations } else { &batch.observations };
             let row = vec![before[env], sum(&after[env * width..][..width]), batch.rewards[env]];
             let flags = vec![batch.terminated[env], batch.truncated[env]];
-            assert_eq!((row, flags), expected.next().unwrap(), "{name}, environment {env}, transition {t}");
+            let t = taken[env];
+            assert_eq!((row, flags), expected[t], "{name}, {mode:?}, environment {env}, transition {t}");
+            taken[env] = t + 1;
             episodes += usize::from(ended);
+        }
+        if mode == Some(Autoreset::Disabled) && all_ended.contains(&true) {
+            envs.reset_where(&all_ended).unwrap();
         }
     }
     assert!(episodes > 0, "{name}: no episode has ended");

@@ -145,10 +145,19 @@ def test_a_batch_stays_open_and_is_the_callers(kind):
     env.close()
 
 
-def test_a_batch_that_cannot_reset_one_environment_is_refused():
-    env = gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="vector_entry_point")
+def test_a_batch_that_cannot_reset_one_environment_is_trained_in_its_own_mode():
+    def make():
+        return gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="vector_entry_point")
+
+    settings = {**SMALL, "evaluation_episodes": None, "env.normalize_observations": False, "env.normalize_rewards": False}
+    agent = burn_pg.train(env=make(), **settings)
+    assert agent.summary["env_steps"] == 4_096
     with pytest.raises(burn_pg.Error, match="make it with AutoresetMode.SAME_STEP"):
-        burn_pg.train(env=env, **{**SMALL, "evaluation_episodes": None})
+        burn_pg.train(env=make(), **{**settings, "env.normalize_observations": True})
+    with pytest.raises(burn_pg.Error, match="needs an `autoreset_mode`"):
+        env = make()
+        env.metadata = {}
+        burn_pg.train(env=env, **settings)
 
 
 def test_masks_of_batches_are_used():
@@ -252,8 +261,10 @@ def test_an_own_environment_that_fails_is_named():
         def step(self, action):
             raise RuntimeError("the arm is loose")
 
-    with pytest.raises(burn_pg.Error, match="the arm is loose"):
+    with pytest.raises(burn_pg.Error, match="the arm is loose") as raised:
         burn_pg.train(env=Broken, **SMALL)
+    assert isinstance(raised.value.__cause__, RuntimeError)
+    assert raised.value.__cause__.__traceback__.tb_next is not None, "its own traceback is there"
     with pytest.raises(TypeError, match="pass a function that makes one"):
         burn_pg.train(env=Broken())
 

@@ -4,7 +4,7 @@ mod books;
 mod options;
 mod script;
 
-use crate::{ActionBuffer, EnvError, EnvRng, EnvSpec, Space, StepBatch, VectorEnv};
+use crate::{ActionBuffer, Autoreset, EnvError, EnvRng, EnvSpec, Space, StepBatch, VectorEnv};
 
 use books::Finals;
 
@@ -28,7 +28,8 @@ pub struct CheckReport {
 
 /// Checks the contract of [`VectorEnv`] with random possible actions: lengths of vectors, observations within their
 /// space, both flags, episode statistics, final observations, masks, seeds that repeat, refusals of bad input, and
-/// those optional parts that are implemented. `make` must create the same environments each time.
+/// those optional parts that are implemented, all under [`Autoreset::SameStep`]. `make` must create the same environments
+/// each time.
 ///
 /// Check environments without [`Normalize`](crate::wrapper::Normalize): normalised observations lie outside their
 /// space.
@@ -45,6 +46,11 @@ pub struct CheckReport {
 /// [`EnvError::Contract`] or [`EnvError::BatchLen`] with the fault and its place; any error that the environments
 /// return.
 pub fn check_env<V: VectorEnv>(make: impl Fn() -> Result<V, EnvError>) -> Result<CheckReport, EnvError> {
+    let make = || {
+        let mut envs = make()?;
+        envs.set_autoreset(Autoreset::SameStep)?;
+        Ok::<_, EnvError>(envs)
+    };
     let (mut envs, mut twin) = (make()?, make()?);
     let check = Check { spec: envs.spec().clone(), num_envs: envs.num_envs() };
     check.spec.check()?;

@@ -10,6 +10,7 @@ use super::{
     maker::WorkerMaker,
     reason::of_lost,
     rows::{Failures, Phase, Rows, State},
+    setup::Together,
     shared::Layout,
     worker::{Todo, Worker},
 };
@@ -20,9 +21,10 @@ use crate::{
 
 /// Environments of Python, which worker processes step.
 ///
-/// Every environment is seeded once and then continues its own random stream. Environments that are stepped one by one
-/// are reset right after their last observation has been kept, so that final observations and both flags are exactly
-/// those of the environment, in each [`Autoreset`].
+/// Every environment is seeded once and then continues its own random stream. Final observations and both flags are
+/// exactly those of the environment, in each [`Autoreset`]: an environment is reset right after its last observation has
+/// been kept. Those that Python steps as one in Gymnasium's mode `NextStep`, of `envpool:` and `ale:`, begin in
+/// [`Autoreset::NextStep`], because they reset themselves in a step faster than in a call of its own.
 ///
 /// The environments cannot be saved: [`save`](VectorEnv::save) keeps their seeds only, and after
 /// [`load`](VectorEnv::load) they begin new episodes ([`SavedEnvs::begins_anew`]).
@@ -34,8 +36,8 @@ pub struct PythonEnvs {
     /// What is known of each environment.
     states: Vec<State>,
     autoreset: Autoreset,
-    /// True if Python steps all environments as one.
-    steps_together: bool,
+    /// What they can do, if Python steps them as one.
+    together: Option<Together>,
     maker: WorkerMaker,
     /// Why the last picture could not be made.
     render_error: Mutex<Option<String>>,
@@ -80,11 +82,11 @@ impl PythonEnvs {
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("starting a worker does not panic")).collect()
         });
-        let (mut spec, mut steps_together): (Option<EnvSpec>, _) = (None, false);
+        let (mut spec, mut together): (Option<EnvSpec>, Option<Together>) = (None, None);
         let mut workers = Vec::with_capacity(count);
         for (i, started) in started.into_iter().enumerate() {
-            let (mut process, own, together) = started?;
-            steps_together = together;
+            let (mut process, own, as_one) = started?;
+            together = as_one;
             if let Some((what, first, other)) = spec.get_or_insert_with(|| own.clone()).difference(&own) {
                 let reason = format!("its {what} is {first} in one worker and {other} in another");
                 return Err(EnvError::Spec { id: maker.name.clone(), reason });
@@ -99,8 +101,8 @@ impl PythonEnvs {
         Ok(Self {
             batch: StepBatch::new(&spec, num_envs),
             states: (0..num_envs).map(unseeded).collect(),
-            autoreset: Autoreset::default(),
-            steps_together,
+            autoreset: together.map_or(Autoreset::SameStep, Together::first_autoreset),
+            together,
             spec,
             workers,
             maker,
@@ -163,6 +165,16 @@ impl PythonEnvs {
             }
         }
         self.take_answers(failures, false)
+    }
+
+    /// True if some environments can be reset while others run.
+    fn resets_rows(&self) -> bool {
+        self.together.is_none_or(Together::resets_rows)
+    }
+
+    #[cold]
+    fn unsupported(&self, method: &'static str, needed_for: &'static str) -> EnvError {
+        EnvError::Unsupported { id: self.spec.id.clone(), method, needed_for }
     }
 
     /// The environments of worker `i`.
@@ -273,18 +285,28 @@ impl VectorEnv for PythonEnvs {
 
     fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError> {
         self.batch.check_count(mask.len())?;
+        if mask.contains(&false) && !self.resets_rows() {
+            return Err(self.unsupported("reset_where", "a reset of some environments"));
+        }
         self.reset_some(|env| if mask[env] { Todo::Reset } else { Todo::Nothing }, |_| 0)
     }
 
     fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError> {
         assert!(env < self.num_envs(), "there is no environment {env}");
+        if !self.resets_rows() {
+            return Err(self.unsupported("restart", "a restart of one environment"));
+        }
         self.reset_some(|other| if other == env { Todo::MakeAnew } else { Todo::Nothing }, |_| seed)
     }
 
     fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError> {
-        if self.steps_together && autoreset != Autoreset::SameStep {
-            let needed_for = "other modes than `SameStep`, for environments that Python steps together";
-            return Err(EnvError::Unsupported { id: self.spec.id.clone(), method: "set_autoreset", needed_for });
+        if self.together.is_some_and(|together| !together.supports(autoreset)) {
+            if autoreset == Autoreset::SameStep {
+                let reason = "evaluation and normalised observations need resets of single environments (`reset_mask`), which this \
+                              batch cannot do: make it with AutoresetMode.SAME_STEP, or give a function that makes one environment";
+                return Err(EnvError::Python { id: self.spec.id.clone(), reason: reason.into() });
+            }
+            return Err(self.unsupported("set_autoreset", "another mode than that of a batch of Python"));
         }
         self.autoreset = autoreset;
         Ok(())

@@ -12,7 +12,7 @@ use super::{
     process::{Process, Trouble},
     program::write_worker,
     reason::{of_lost, of_start},
-    setup::Setup,
+    setup::{Setup, Together},
 };
 use crate::{EnvError, EnvOptions, EnvSpec};
 
@@ -61,8 +61,8 @@ impl WorkerMaker {
         Ok(Self { name: name.into(), options: options.clone(), timeout, folder, place })
     }
 
-    /// Starts a worker with `rows` environments. Also returns whether they are stepped as one.
-    pub fn start(&self, rows: usize) -> Result<(Process, EnvSpec, bool), EnvError> {
+    /// Starts a worker with `rows` environments. Also returns what they can do if they are stepped as one.
+    pub fn start(&self, rows: usize) -> Result<(Process, EnvSpec, Option<Together>), EnvError> {
         let Self { name, options, timeout, folder, place } = self;
         let started = match place {
             Place::Host(host) => {
@@ -77,10 +77,10 @@ impl WorkerMaker {
             }
         };
         let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;
-        let steps_together = described.steps_together;
+        let together = described.together;
         let spec = described.into_spec(name, options);
         spec.check()?;
-        Ok((process, spec, steps_together))
+        Ok((process, spec, together))
     }
 
     pub fn not_started(&self, trouble: &Trouble) -> EnvError {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::name::Maker;
-use crate::{EnvOptions, EnvSpec, EnvWrapper, Space};
+use crate::{Autoreset, EnvOptions, EnvSpec, EnvWrapper, Space};
 
 /// What environments a worker makes.
 #[derive(Debug, Serialize)]
@@ -38,8 +38,36 @@ pub struct Described {
     max_episode_steps: Option<u32>,
     reward_threshold: Option<f64>,
     masks_actions: bool,
-    /// True if the environments are stepped as one, and only reset themselves in the same step.
-    pub steps_together: bool,
+    /// `None` for environments that are stepped one by one.
+    pub together: Option<Together>,
+}
+
+/// What environments that are stepped as one can do.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Together {
+    /// Their own autoreset mode.
+    autoreset: Autoreset,
+    /// True if some of them can be reset while others run.
+    resets_rows: bool,
+}
+
+impl Together {
+    /// The mode in which they begin.
+    pub fn first_autoreset(self) -> Autoreset {
+        match self.autoreset {
+            Autoreset::NextStep => Autoreset::NextStep,
+            _ => Autoreset::SameStep,
+        }
+    }
+
+    /// True if they can be stepped in this mode.
+    pub fn supports(self, autoreset: Autoreset) -> bool {
+        autoreset == self.first_autoreset() || (self.autoreset == Autoreset::NextStep && self.resets_rows)
+    }
+
+    pub fn resets_rows(self) -> bool {
+        self.resets_rows
+    }
 }
 
 impl Described {

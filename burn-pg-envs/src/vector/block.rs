@@ -35,6 +35,8 @@ pub struct StepView<'a> {
     pub terminated: &'a [bool],
     /// Episodes that were cut off. Shape `[N]`.
     pub truncated: &'a [bool],
+    /// True for rows that hold a transition, as [`StepBatch::valid`]. Shape `[N]`.
+    pub valid: &'a [bool],
     /// True for actions that are possible next; empty if the environment has no masks. Shape `[N, M]`.
     pub action_masks: &'a [bool],
     /// Last observations of the episodes that ended in this step. Other rows hold old values. Shape `[N, D]`.
@@ -60,6 +62,7 @@ macro_rules! view {
             rewards: &rows.rewards,
             terminated: &rows.terminated,
             truncated: &rows.truncated,
+            valid: &rows.valid,
             action_masks: &rows.action_masks,
             final_observations: &rows.final_observations,
             episode_returns: &rows.episode_returns,

@@ -40,9 +40,9 @@ pub enum Autoreset {
 /// [`EnvError::Unsupported`] or the simplest valid answer. [`check_env`](crate::check_env) checks the whole contract in
 /// a test.
 ///
-/// The contract: an environment whose episode ends is reset in the same step ([`Autoreset::SameStep`]); the same seeds
-/// followed by the same actions give the same batches, to the bit; actions are checked ([`Actions::check`]) before
-/// anything is stepped.
+/// The contract: an environment whose episode ends is reset in the same step ([`Autoreset::SameStep`]; other modes may be
+/// there too, and be the first); the same seeds followed by the same actions give the same batches, to the bit; actions
+/// are checked ([`Actions::check`]) before anything is stepped.
 pub trait VectorEnv: Send {
     /// Returns the specification that all environments share. Only [`set_time_limit`](Self::set_time_limit) and
     /// [`load`](Self::load) change it.
@@ -138,8 +138,9 @@ pub trait VectorEnv: Send {
     }
 
     /// Sets what happens at the end of an episode, from the next step on. An environment that still awaits its reset
-    /// from another mode is reset in place of that step, except under [`Autoreset::Disabled`]. Optional: training uses
-    /// only [`Autoreset::SameStep`].
+    /// from another mode is reset in place of that step, except under [`Autoreset::Disabled`]. Optional.
+    /// Training uses the mode that it finds, and does not learn from the rows that are not
+    /// [`valid`](StepBatch::valid); evaluation and normalised observations need [`Autoreset::SameStep`].
     ///
     /// # Errors
     /// [`EnvError::Unsupported`] for other modes by default.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import burn_pg_native
-from .hosting import hosted
+from .hosting import causes, hosted
 from .interpreter import prefer_this_one
 from .spaces import flat_rows
 
@@ -127,7 +127,8 @@ class Agent:
         prefer_this_one()
         if episodes < 1:
             raise ValueError(f"episodes is {episodes}; it must be 1 or more")
-        returns, lengths = self._native.evaluate(episodes, seed, not deterministic, threads)
+        with causes():
+            returns, lengths = self._native.evaluate(episodes, seed, not deterministic, threads)
         return Evaluation(np.array(returns), np.array(lengths, np.int64))
 
     def export(self, path: str | os.PathLike[str], format: str | None = None, force: bool = False) -> None:

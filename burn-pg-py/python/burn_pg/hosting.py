@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import burn_pg_native
@@ -15,6 +17,8 @@ from . import burn_pg_native
 
 # What the names of environments stand for.
 _known: dict[str, Any] = {}
+# What environments have raised of late.
+_raised: deque[BaseException] = deque(maxlen=16)
 
 
 def hosted(env: Any, name: str | None = None) -> tuple[str, int | None]:
@@ -64,7 +68,21 @@ class Host:
 
     def start(self, address: str) -> None:
         serve = worker().serve.serve
-        threading.Thread(target=serve, args=(address, self.make), name="environments", daemon=True).start()
+        threading.Thread(target=serve, args=(address, self.make, _raised.append), name="environments", daemon=True).start()
+
+
+@contextlib.contextmanager
+def causes() -> Iterator[None]:
+    """Makes what an environment of this process has raised the `__cause__` of the error that burn-pg raises for it."""
+    _raised.clear()
+    try:
+        yield
+    except burn_pg_native.Error as error:
+        found = (raised for raised in _raised if f"{type(raised).__name__}: {raised}" in str(error))
+        error.__cause__ = next(found, error.__cause__)
+        raise
+    finally:
+        _raised.clear()
 
 
 def worker() -> Any:

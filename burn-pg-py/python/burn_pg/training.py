@@ -12,7 +12,7 @@ from typing import Any
 from . import burn_pg_native
 from .agent import Agent
 from .arguments import arguments_of
-from .hosting import hosted
+from .hosting import causes, hosted
 from .interpreter import prefer_this_one
 
 # Settings that may change when a run is resumed.
@@ -36,7 +36,8 @@ def train(
     and `workers`, and any setting by its name, such as `gamma=0.98` or `num_envs=16`.
 
     `env` is the name of an environment, or your own: a function or class that returns a `gymnasium.Env`, of which as many are
-    made as `num_envs` says, or a `gymnasium.vector.VectorEnv`. It is stepped in this process.
+    made as `num_envs` says, or a `gymnasium.vector.VectorEnv`. It is stepped in this process. What it raises is the
+    `__cause__` of the `burn_pg.Error` that training then raises.
 
     `callback` is called after each update with its metrics, such as `episode_return_mean`, and ends the run if it returns
     `False`. Everything is kept in the directory `out`, which must be new (default: a new one in `runs`). `resume` is the
@@ -69,7 +70,8 @@ def train(
                 raise ValueError(f"num_envs is {settings['num_envs']}, but env holds {num_envs} environments")
     arguments, given = arguments_of(config, settings)
     paths = [None if path is None else Path(path) for path in (out, resume)]
-    native, path, summary = burn_pg_native.train(arguments, given, *paths, callback, evaluation_episodes)
+    with causes():
+        native, path, summary = burn_pg_native.train(arguments, given, *paths, callback, evaluation_episodes)
     return Agent(native, Path(path), json.loads(summary))
 
 

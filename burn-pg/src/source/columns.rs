@@ -234,7 +234,8 @@ columns! {
         truncated: Vec<bool>;
         /// True if this step began an episode. One per row.
         begins: Vec<bool>;
-        /// True if the policy learns from this step. False only in rollouts of whole
+        /// True if the policy learns from this step. False for rows without a transition
+        /// ([`StepBatch::valid`](burn_pg_envs::StepBatch::valid)) and, in rollouts of whole
         /// [`Episodes`](super::RolloutLength::Episodes), after the first episode of an environment. One per row.
         valid: Vec<bool>;
         /// Values of the next observations: after a truncation, the value of the episode's final observation; after a

@@ -98,7 +98,7 @@ impl SourceFootprint {
         let mut recorded = row;
         (recorded.advantages, recorded.returns, recorded.reference_log_probs) = Default::default();
         if acts_on_host {
-            (recorded.values, recorded.next_values, recorded.valid) = Default::default();
+            (recorded.values, recorded.next_values) = Default::default();
         }
         let action_len = spec.action_space.flat_len() as u64;
         // Vectors grow by doubling.

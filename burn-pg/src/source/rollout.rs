@@ -32,8 +32,8 @@ impl Rollout {
     }
 
     /// Ends a recorded step with the outcome `view`. If the number of steps is fixed, the first step reserves memory
-    /// for the others. If rollouts are whole episodes, the step is valid in the environments that are still `playing`
-    /// their first episode.
+    /// for the others. If rollouts are whole episodes, the step is valid only in the environments that are still
+    /// `playing` their first episode.
     pub(super) fn end_step(&mut self, length: RolloutLength, playing: &mut [bool], view: StepView<'_>) {
         match length {
             RolloutLength::Steps(steps) if self.len() == self.num_envs => {
@@ -42,7 +42,8 @@ impl Rollout {
             }
             RolloutLength::Steps(_) => {}
             RolloutLength::Episodes => {
-                self.valid.extend_from_slice(playing);
+                let step = self.valid.len() - playing.len();
+                self.valid[step..].iter_mut().zip(&*playing).for_each(|(valid, playing)| *valid &= playing);
                 for env in view.ended() {
                     playing[env] = false;
                 }

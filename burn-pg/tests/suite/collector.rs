@@ -10,7 +10,7 @@ use burn_pg::{
     algorithm::Recipe,
     config::PpoConfig,
     distribution::{Categorical, Distribution},
-    envs::{ActionBuffer, Env, EnvRng, EnvSpec, Space, Step, VecEnv},
+    envs::{ActionBuffer, Autoreset, Env, EnvRng, EnvSpec, Space, Step, VecEnv, VectorEnv, classic::CartPole},
     evaluate,
     loss::{Objective, PolicyGradient},
     policy::{ActorCritic, NetworkSpec, Observation, Policy, Prediction},
@@ -163,6 +163,66 @@ fn a_rollout_of_episodes_holds_one_per_environment() {
         assert_eq!(rollout.valid, [true, true, true, true, true, true, true, false, true]);
     }
     assert_eq!(collector.env_steps(), 18);
+}
+
+#[test]
+fn a_reset_in_place_of_a_step_is_recorded_and_not_learnt_from() {
+    let mut envs = VecEnv::from_envs([9, 2, 3].map(Clock::new).into()).unwrap();
+    envs.set_autoreset(Autoreset::NextStep).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(5), 0, &flex()).unwrap();
+    let rollout = collector.collect(&probe()).unwrap();
+
+    // Truncated after 3 steps: the fourth row has the final observation and resets the environment.
+    assert_eq!(column(&rollout.values, 0), [200.0, 201.0, 202.0, 203.0, 300.0]);
+    assert_eq!(column(&rollout.next_values, 0), [201.0, 202.0, 203.0, 300.0, 301.0]);
+    assert_eq!(column(&rollout.rewards, 0), [1.0, 2.0, 3.0, 0.0, 1.0]);
+    assert_eq!(column(&rollout.truncated, 0), [false, false, true, false, false]);
+    assert_eq!(column(&rollout.valid, 0), [true, true, true, false, true]);
+    assert_eq!(column(&rollout.begins, 0), [true, false, false, true, true]);
+    // Terminates after 2 steps.
+    assert_eq!(column(&rollout.values, 1), [200.0, 201.0, 202.0, 300.0, 301.0]);
+    assert_eq!(column(&rollout.next_values, 1), [201.0, 0.0, 300.0, 301.0, 0.0]);
+    assert_eq!(column(&rollout.valid, 1), [true, true, false, true, true]);
+
+    // The advantages of the other rows are those of rollouts without such rows.
+    let estimator = Gae { gamma: 0.9, lambda: 0.5 };
+    let targets = estimator.estimate(&rollout.trajectory());
+    let mut same_step = self::collector();
+    let expected = estimator.estimate(&same_step.collect(&probe()).unwrap().trajectory());
+    let learnt: Vec<f64> = (0..15).filter(|&row| rollout.valid[row]).map(|row| targets.advantages[row]).collect();
+    let mut sorted = [learnt, expected.advantages];
+    sorted.iter_mut().for_each(|advantages| advantages.sort_by(f64::total_cmp));
+    assert_eq!(sorted[0], sorted[1]);
+    rollout.set_targets(&targets);
+    let batch = Batch::upload(rollout, &flex());
+    assert_eq!(batch.observations.vector().into_data().to_vec::<f32>().unwrap().len(), 12);
+    assert_eq!(collector.episodes().count(), 4);
+}
+
+#[test]
+fn blocks_of_environments_also_record_resets_in_place_of_steps() {
+    let mut envs = VecEnv::<CartPole>::new(300).unwrap();
+    envs.set_autoreset(Autoreset::NextStep).unwrap();
+    let policy = ActorCritic::new(envs.spec(), &NetworkSpec::default(), &mut EnvRng::new(0), &flex()).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Steps(60), 0, &flex()).unwrap();
+    let rollout = collector.collect(&policy).unwrap();
+    assert_eq!(rollout.valid.len(), rollout.len());
+    let (mut resets, before) = (0, rollout.len() - 300);
+    for row in 0..before {
+        let ended = rollout.terminated[row] || rollout.truncated[row];
+        assert_eq!(rollout.valid[row + 300], !ended, "row {row}");
+        assert_eq!(rollout.begins[row + 300], ended || !rollout.valid[row], "row {row}");
+        resets += usize::from(ended);
+    }
+    assert!(resets > 300, "{resets}");
+    // A rollout of whole episodes ends with them.
+    let mut envs = VecEnv::<CartPole>::new(3).unwrap();
+    envs.set_autoreset(Autoreset::NextStep).unwrap();
+    let mut collector = Collector::new(Box::new(envs), RolloutLength::Episodes, 0, &flex()).unwrap();
+    let rollout = collector.collect(&policy).unwrap();
+    let learnt = rollout.valid.iter().filter(|&&valid| valid).count();
+    let lengths = collector.episodes().length_mean().unwrap() * collector.episodes().count() as f64;
+    assert!(learnt > 20 && learnt as f64 <= lengths, "{learnt} of {lengths}");
 }
 
 /// Three actions, of which another one is masked in each step; a masked action panics.

@@ -4,7 +4,7 @@ use std::mem;
 
 use burn::tensor::Device;
 use burn_pg_envs::{
-    ActionBuffer, Autoreset, EnvError, EnvSpec, VectorEnv,
+    ActionBuffer, EnvError, EnvSpec, VectorEnv,
     wrapper::{EpisodeStats, ObservationNormalizer},
 };
 
@@ -54,6 +54,8 @@ pub struct Collector {
 
 impl Collector {
     /// Creates a collector of rollouts of the given length, and resets `envs` with `seed`. The policy runs on `device`.
+    /// The autoreset mode of `envs` stays: under [`Autoreset::NextStep`](burn_pg_envs::Autoreset::NextStep), rows that
+    /// reset an environment are recorded, and not learnt from.
     ///
     /// # Errors
     /// [`EnvError::Failed`] if an environment cannot be reset; [`EnvError::BatchLen`] or [`EnvError::Spec`] if custom
@@ -65,7 +67,6 @@ impl Collector {
         device: &Device,
     ) -> Result<Self, EnvError> {
         envs.spec().check()?;
-        envs.set_autoreset(Autoreset::SameStep)?;
         envs.reset(seed)?;
         envs.checked_batch()?;
         let actions = ActionBuffer::new(&envs.spec().action_space);
@@ -215,7 +216,6 @@ impl Collector {
             self.ended.push(ended.episode(num_envs));
         }
         played?;
-        self.rollout.valid.resize(self.rollout.len(), true);
         let values = match on_host {
             None => during(Phase::Inference, || self.values_of_unseen(policy, &endings))?,
             Some(on_host) => {

@@ -57,7 +57,7 @@ impl Endings {
     }
 
     /// Records the outcome of a step in `rollout`, and final observations here. `begins` becomes true for environments
-    /// in which the next step begins an episode. Errors use `first`, the index of the first environment, and
+    /// in which the next step begins an episode, or is no step but the reset before one. Errors use `first`, the index of the first environment, and
     /// `env_steps`, the number of environment steps before this one.
     pub fn record(
         &mut self,
@@ -72,7 +72,9 @@ impl Endings {
         rollout.rewards.extend(view.rewards.iter().map(|&reward| reward as f32));
         rollout.terminated.extend_from_slice(view.terminated);
         rollout.truncated.extend_from_slice(view.truncated);
-        begins.fill(false);
+        rollout.valid.extend_from_slice(view.valid);
+        // A row without a transition was the reset of its environment.
+        begins.iter_mut().zip(view.valid).for_each(|(begins, valid)| *begins = !valid);
         let width = view.observations.len() / begins.len();
         for i in view.ended() {
             begins[i] = true;

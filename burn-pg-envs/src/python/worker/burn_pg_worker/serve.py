@@ -67,7 +67,7 @@ class Columns:
         self.final_observation, _ = observations.map(shared.memory, layout["final_observations"], stride, rows)
 
 
-def answer(channel, environments):
+def answer(channel, environments, notice):
     step, each = environments.step_all, environments.do_each
     receive, send = channel.next, channel.send
     while True:
@@ -96,15 +96,17 @@ def answer(channel, environments):
         if failures is None:
             send(b"k")
         else:
+            notice(next(iter(failures.values())))
             found = [{"row": row, **explain(error)} for row, error in failures.items()]
             channel.send_body(b"e", json.dumps(found).encode())
 
 
-def serve(address=None, make=make):
+def serve(address=None, make=make, notice=lambda error: None):
     """Connects to burn-pg, makes environments and steps them until burn-pg closes the connection.
 
     `address` is a host and a port; without it, the connection is the standard input. `make` returns the environments for
-    what burn-pg asks for. Returns False if they cannot be made, of which burn-pg is told.
+    what burn-pg asks for. Returns False if they cannot be made, of which burn-pg is told. `notice` is given each exception that
+    burn-pg is told of.
     """
     channel = Channel(address)
     try:
@@ -113,6 +115,7 @@ def serve(address=None, make=make):
             environments = make(setup)
             spec = environments.spec()
         except Exception as error:
+            notice(error)
             channel.send_body(b"e", json.dumps([explain(error)]).encode())
             return False
         channel.send_body(b"k", json.dumps(spec).encode())
@@ -121,7 +124,7 @@ def serve(address=None, make=make):
             shared = Shared(layout["path"], layout["size"])
             environments.map(Columns(shared, layout, setup["envs"], environments))
             channel.send(b"k")
-            answer(channel, environments)
+            answer(channel, environments, notice)
         finally:
             environments.close()
     except EOFError:

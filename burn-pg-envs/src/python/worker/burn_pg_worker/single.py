@@ -74,7 +74,7 @@ class Environments:
             "max_episode_steps": getattr(spec, "max_episode_steps", None),
             "reward_threshold": None if threshold is None else float(threshold),
             "masks_actions": self.masks is not None,
-            "steps_together": False,
+            "together": None,
         }
 
     def map(self, columns):

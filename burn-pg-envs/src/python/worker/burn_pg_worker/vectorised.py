@@ -1,6 +1,8 @@
 """Environments that one object steps together: EnvPool, and the Atari environments of `ale_py`.
 
-An episode that ends is reset in the same step: its last observation is kept, and then only its environment is reset.
+They have an autoreset mode of their own. In `NextStep`, an environment whose episode has ended ignores the next action and is
+reset; burn-pg marks the row. If burn-pg asks for a reset in the same step, the last observation is kept, and then only
+this environment is reset.
 """
 
 import gymnasium
@@ -10,11 +12,14 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from .single import MAKE_ANEW, NOTHING, RESET_SEEDED, SEEDS, STEP, STEP_AND_RESET
 from .spaces import Actions, Masks, Observations, Unsupported
 
+# The names of Gymnasium's autoreset modes, and those that burn-pg reads.
+MODES = {"SameStep": "same_step", "NextStep": "next_step", "Disabled": "disabled"}
+
 
 class EnvPool:
     """`envpool.make`; seeds are given when environments are made."""
 
-    resets_itself = False
+    autoreset, resets_rows = "NextStep", True
 
     def __init__(self, setup):
         self.setup = setup
@@ -45,13 +50,12 @@ class EnvPool:
 class Atari:
     """`ale_py.vector_env.AtariVectorEnv`, for a game such as `pong`."""
 
-    resets_itself = False
+    autoreset, resets_rows = "NextStep", True
 
     def __init__(self, setup):
         from ale_py.vector_env import AtariVectorEnv
 
-        # Its own reset would come with the next step; `reset` below comes first.
-        kwargs = {**setup["kwargs"], "autoreset_mode": "NextStep"}
+        kwargs = {**setup["kwargs"], "autoreset_mode": self.autoreset}
         self.envs = AtariVectorEnv(setup["id"], setup["envs"], **kwargs)
         self.observation_space = self.envs.single_observation_space
         self.action_space = self.envs.single_action_space
@@ -78,15 +82,14 @@ class Batch:
         spec = getattr(envs, "spec", None)
         self.limit, self.threshold = getattr(spec, "max_episode_steps", None), getattr(spec, "reward_threshold", None)
         mode = envs.metadata.get("autoreset_mode")
-        mode = getattr(mode, "value", mode)
-        self.resets_itself = mode == "SameStep"
+        self.autoreset = getattr(mode, "value", mode)
         own = envs.unwrapped
-        knows_masks = isinstance(own, (SyncVectorEnv, AsyncVectorEnv)) or getattr(own, "takes_reset_mask", False)
-        if not (self.resets_itself or knows_masks or mode == "Disabled"):
+        if self.autoreset not in MODES:
             raise Unsupported(
-                f"a {type(own).__name__} resets an environment in the step after its end, and cannot be told to reset it "
-                "before (`reset_mask`): make it with AutoresetMode.SAME_STEP, or give a function that makes one environment"
+                f"a {type(own).__name__} does not say when it resets an environment: its `metadata` needs an `autoreset_mode`"
             )
+        takes_masks = isinstance(own, (SyncVectorEnv, AsyncVectorEnv)) or getattr(own, "takes_reset_mask", False)
+        self.resets_rows = takes_masks or self.autoreset == "Disabled"
 
     def has_masks(self):
         return "action_mask" in self.envs.reset(seed=0)[1]
@@ -100,6 +103,8 @@ class Batch:
             return self.envs.reset(seed=seeds[0])
 
     def reset(self, rows):
+        if len(rows) == self.envs.num_envs:
+            return self.envs.reset()
         mask = np.zeros(self.envs.num_envs, np.bool_)
         mask[rows] = True
         observations, info = self.envs.reset(options={"reset_mask": mask})
@@ -137,7 +142,7 @@ class Environments:
             "max_episode_steps": self.envs.limit,
             "reward_threshold": self.envs.threshold,
             "masks_actions": self.masks is not None,
-            "steps_together": True,
+            "together": {"autoreset": MODES[self.envs.autoreset], "resets_rows": self.envs.resets_rows},
         }
 
     def map(self, columns):
@@ -145,24 +150,29 @@ class Environments:
 
     def step_all(self):
         """Steps all environments, and resets those whose episode ends. Returns the failures, by row."""
-        columns = self.columns
+        final_observation = self.columns.final_observation
         try:
-            actions = self.actions.read_all(columns.actions)
-            observations, rewards, terminated, truncated, info = self.envs.envs.step(actions)
-            columns.rewards[...], columns.terminated[...], columns.truncated[...] = rewards, terminated, truncated
-            columns.all_observations(observations)
-            self.write_masks(info)
-            ended = np.flatnonzero(terminated | truncated)
-            if ended.size and self.envs.resets_itself:
+            observations, ended, info = self.step()
+            if ended.size and self.envs.autoreset == "SameStep":
                 for row in ended:
-                    columns.final_observation(row, info["final_obs"][row])
+                    final_observation(row, info["final_obs"][row])
             elif ended.size:
                 for row in ended:
-                    columns.final_observation(row, observations, row)
+                    final_observation(row, observations, row)
                 self.reset(ended)
         except Exception as error:
             return self.failures(error)
         return None
+
+    def step(self):
+        """Steps all environments. Returns the observations, the rows whose episode has ended, and what else is known."""
+        columns = self.columns
+        actions = self.actions.read_all(columns.actions)
+        observations, rewards, terminated, truncated, info = self.envs.envs.step(actions)
+        columns.rewards[...], columns.terminated[...], columns.truncated[...] = rewards, terminated, truncated
+        columns.all_observations(observations)
+        self.write_masks(info)
+        return observations, np.flatnonzero(terminated | truncated), info
 
     def failures(self, error):
         """Nobody knows which environment has failed, and none of them has a row that holds."""
@@ -182,12 +192,15 @@ class Environments:
                 self.masks.write(self.columns.masks[row], {"action_mask": info["action_mask"][row]})
 
     def do_each(self):
-        """Does with each environment what the column `todo` says: resets, or steps of all."""
+        """Does with each environment what the column `todo` says."""
         todo, columns = self.columns.todo, self.columns
         try:
-            if np.isin(todo, (STEP, STEP_AND_RESET)).any():
-                raise RuntimeError("these environments are stepped together, and reset in the same step")
-            if np.isin(todo, (RESET_SEEDED, MAKE_ANEW)).all():
+            # Environments that are to be reset in place of a step do it themselves.
+            if (todo == STEP_AND_RESET).any():
+                return self.step_all()
+            if (todo == STEP).any():
+                self.step()
+            elif np.isin(todo, (RESET_SEEDED, MAKE_ANEW)).all():
                 observations, info = self.envs.reset_all(columns.seeds)
                 columns.all_observations(observations)
                 self.write_masks(info)
