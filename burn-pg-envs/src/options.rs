@@ -28,7 +28,8 @@ pub struct EnvOptions {
     /// Seconds after which a step or a reset of a worker's environments counts as hanging. Default: 60.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
-    /// File to which everything is appended that workers print. Default: a temporary file.
+    /// File to which everything is appended that workers print. Default: a temporary file, which
+    /// stays only if an error names it.
     #[serde(skip)]
     pub log: Option<PathBuf>,
     /// Make environments that can be rendered as pixels.

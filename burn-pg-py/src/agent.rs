@@ -67,6 +67,11 @@ impl Agent {
         Ok(serde_json::to_string(self.lock(py).agent.spec())?)
     }
 
+    /// The parts of an observation that the actor sees; empty if observations have no parts.
+    fn inputs(&self, py: Python<'_>) -> Vec<String> {
+        self.lock(py).agent.inputs().into_iter().map(Into::into).collect()
+    }
+
     /// The length of the recurrent state, or 0.
     fn state_len(&self, py: Python<'_>) -> usize {
         self.lock(py).agent.state_len()

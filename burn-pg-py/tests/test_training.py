@@ -301,6 +301,12 @@ def test_a_dictionary_of_observations_is_learned_from():
     assert agent.predict(single)[0].shape == (3,)
     with pytest.raises(ValueError, match="no `speed`"):
         agent.predict({"picture": batch["picture"]})
+    # What only the critic sees is not needed.
+    seen = {"network.actor_inputs": ["speed"], "network.shared_layers": False}
+    agent = burn_pg.train(env=Parts, preset="ppo-minatar", **seen, **SMALL)
+    np.testing.assert_array_equal(agent.predict({"speed": batch["speed"]})[0], agent.predict(batch)[0])
+    with pytest.raises(ValueError, match="no `speed`"):
+        agent.predict({"picture": batch["picture"]})
 
 
 def test_a_recurrent_policy_returns_its_state():

@@ -34,7 +34,7 @@ enum Place {
     /// Each in a process.
     Processes {
         python: PathBuf,
-        log: Log,
+        log: Arc<Log>,
     },
     Host(Arc<dyn Host>),
 }
@@ -55,7 +55,7 @@ impl WorkerMaker {
             Some(host) => Place::Host(host),
             None => {
                 let log = Log::open(options.log.as_deref()).map_err(|error| invalid(format!("its log: {error}")))?;
-                Place::Processes { python: interpreter(options.python.as_deref()), log }
+                Place::Processes { python: interpreter(options.python.as_deref()), log: Arc::new(log) }
             }
         };
         Ok(Self { name: name.into(), options: options.clone(), timeout, folder, place })
@@ -73,7 +73,7 @@ impl WorkerMaker {
                     let reason = "its name begins with none of `gym:`, `envpool:` and `ale:`".into();
                     EnvError::Python { id: name.clone(), reason }
                 })?;
-                Process::start(python, folder.path(), log.path(), &Setup::new(parts, options, rows), *timeout)
+                Process::start(python, folder.path(), log, &Setup::new(parts, options, rows), *timeout)
             }
         };
         let (process, described) = started.map_err(|trouble| self.not_started(&trouble))?;

@@ -1,16 +1,17 @@
 //! The process of a worker.
 
 use std::{
-    fs::{self, File},
-    io::{Error, ErrorKind},
-    path::{Path, PathBuf},
+    io::ErrorKind,
+    path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
     bell::{Bell, Expected, Silence},
     host::Host,
+    log::Log,
     peer::Peer,
     setup::{Described, Exception, Setup},
     shared::{Layout, Shared},
@@ -22,9 +23,6 @@ const MAKING: Duration = Duration::from_mins(5);
 /// How long a worker may take to close its environments before it is killed.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Lines of the log that an error shows.
-const SHOWN_LINES: usize = 12;
-
 /// A running worker.
 #[derive(Debug)]
 pub struct Process {
@@ -33,7 +31,7 @@ pub struct Process {
     shared: Option<Shared>,
     timeout: Duration,
     /// What the worker prints, if it goes to a file, and how long the file was before.
-    log: Option<(PathBuf, u64)>,
+    log: Option<(Arc<Log>, u64)>,
 }
 
 /// What a worker says about a batch of steps, or why it can say nothing any more.
@@ -59,16 +57,12 @@ impl Process {
     pub fn start(
         python: &Path,
         folder: &Path,
-        log: &Path,
+        log: &Arc<Log>,
         setup: &Setup<'_>,
         timeout: Duration,
     ) -> Result<Started, Trouble> {
-        let open = || {
-            let out = File::options().create(true).append(true).open(log)?;
-            let begin = out.metadata()?.len();
-            Ok::<_, Error>((out.try_clone()?, out, begin))
-        };
-        let (out, err, log_begin) = open().map_err(|error| lost(format!("its log {}: {error}", log.display())))?;
+        let open = || log.append().and_then(|(out, begin)| Ok((out.try_clone()?, out, begin)));
+        let (out, err, log_begin) = open().map_err(|error| lost(format!("its log: {error}")))?;
         let mut command = Command::new(python);
         // Unbuffered, so that the log is complete when the worker dies.
         command.arg("-u").arg(folder).stdout(Stdio::from(out)).stderr(Stdio::from(err));
@@ -80,7 +74,7 @@ impl Process {
             _ => lost(format!("`{}` cannot be started: {error}", python.display())),
         });
         let (bell, peer) = started?;
-        Self::set_up(bell, peer, Some((log.to_owned(), log_begin)), setup, timeout)
+        Self::set_up(bell, peer, Some((Arc::clone(log), log_begin)), setup, timeout)
     }
 
     /// Has a host start a worker, which makes its environments. `folder` is for its connection.
@@ -100,7 +94,7 @@ impl Process {
     fn set_up(
         bell: Bell,
         peer: Peer,
-        log: Option<(PathBuf, u64)>,
+        log: Option<(Arc<Log>, u64)>,
         setup: &Setup<'_>,
         timeout: Duration,
     ) -> Result<Started, Trouble> {
@@ -219,14 +213,9 @@ impl Process {
 
     /// Adds the last lines of the log to `reason`.
     fn with_log(&self, reason: &str) -> Trouble {
-        let Some((path, begin)) = &self.log else { return lost(reason) };
-        let log = fs::read(path).unwrap_or_default();
-        let new = log.get(usize::try_from(*begin).unwrap_or(0)..).unwrap_or_default();
-        let text = String::from_utf8_lossy(new);
-        let lines: Vec<&str> = text.trim_end().lines().collect();
-        match &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
-            [] => lost(reason),
-            last => lost(format!("{reason}; {} ends with:\n{}", path.display(), last.join("\n"))),
+        match self.log.as_ref().and_then(|(log, begin)| log.end(*begin)) {
+            None => lost(reason),
+            Some(end) => lost(format!("{reason}; {end}")),
         }
     }
 }

@@ -85,13 +85,15 @@ class Agent:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns the actions for a batch of observations, or the action for one, as the environment takes them.
 
+        A dictionary needs only the parts that the actor sees (`network.actor_inputs`).
+
         Also returns the recurrent state, which is `None` unless the policy is recurrent: pass it on with the next
         observation, and say with `episode_start` (shape `[batch]`) which episodes have just begun. With
         `deterministic=False`, actions are drawn; `seed` begins the random stream of these draws. The interface is that of
         Stable-Baselines3.
         """
         spec = self.spec
-        rows, single = flat_rows(spec["observation_space"], observation)
+        rows, single = flat_rows(spec["observation_space"], observation, self._native.inputs())
         if len(rows) == 0:
             raise ValueError("there are no observations")
         masks = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,17 +53,24 @@ def elements(space: dict[str, Any], rows: np.ndarray) -> Any:
     return batch.astype(np.uint8) if space["kind"] == "image" else batch
 
 
-def flat_rows(space: dict[str, Any], batch: Any) -> tuple[np.ndarray, bool]:
+def flat_rows(space: dict[str, Any], batch: Any, needed: Sequence[str] = ()) -> tuple[np.ndarray, bool]:
     """Returns a batch of observations, or one observation, as rows of `float32`, and whether it was one.
 
-    Images have channels, height and width, or height, width and channels.
+    Images have channels, height and width, or height, width and channels. `needed` names the parts that a dictionary must
+    have; the others are 0 where they are missing.
     """
     if space["kind"] == "dict":
-        missing = [part["name"] for part in space["parts"] if part["name"] not in batch]
+        missing = [name for name in needed if name not in batch]
         if missing:
             raise ValueError(f"the observation has no `{missing[0]}`")
-        parts = [flat_rows(part["space"], batch[part["name"]]) for part in space["parts"]]
-        return np.concatenate([rows for rows, _ in parts], axis=1), all(single for _, single in parts)
+        given = {part["name"]: part["space"] for part in space["parts"] if part["name"] in batch}
+        parts = {name: flat_rows(part, batch[name]) for name, part in given.items()}
+        count = max(len(rows) for rows, _ in parts.values())
+        rows = [
+            parts[part["name"]][0] if part["name"] in parts else np.zeros((count, length(part["space"])), np.float32)
+            for part in space["parts"]
+        ]
+        return np.concatenate(rows, axis=1), all(single for _, single in parts.values())
     shape = tuple(space["shape"])
     array = np.asarray(batch, np.float32)
     if space["kind"] == "image" and array.shape[-3:] == (*shape[1:], shape[0]) != shape:

@@ -87,6 +87,16 @@ pub(crate) fn action_transform<P: Policy<Observation = Observation>>(
     }
 }
 
+impl Agent {
+    /// Returns the names of the parts of an observation that decide on the action, without those that only the critic sees;
+    /// empty if observations have no parts.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&str> {
+        let Space::Dict { parts } = &self.spec.observation_space else { return Vec::new() };
+        self.policy.actor_places().iter().map(|&place| parts[place].name.as_str()).collect()
+    }
+}
+
 impl<P: Policy<Observation = Observation>> Agent<P> {
     /// Creates an agent for an environment with the specification `spec`, without wrappers. Removes autodiff from
     /// `policy`.

@@ -36,8 +36,8 @@ pub struct EnvConfig {
     /// Processes that step environments of Python, at least 1, and at most one for each environment. Default: one per core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
-    /// File to which all is appended that environments of Python print. Default: a temporary file, which is kept if anything
-    /// is printed.
+    /// File to which all is appended that environments of Python print. Default: a temporary file, which stays only if
+    /// an error names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
     /// Seconds after which a step of a process of Python counts as hanging, above 0. Default: 60.

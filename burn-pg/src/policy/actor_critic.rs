@@ -167,6 +167,11 @@ impl ActorCritic {
         settings
     }
 
+    /// Returns the places of the parts of an observation that the actor sees; empty for observations without parts.
+    pub(crate) fn actor_places(&self) -> &[usize] {
+        self.encoder.as_ref().map_or(&[], |encoder| &encoder.inputs.places)
+    }
+
     /// Describes the networks, or says why they are not perceptrons alone.
     fn as_perceptrons(&self) -> Result<Perceptrons, &'static str> {
         if self.memory.is_some() {

@@ -1,6 +1,7 @@
 """A worker process of burn-pg: `python FOLDER [ADDRESS]`."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -12,14 +13,19 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def end_with(parent):
-    """Ends this process, even in the middle of a step, when the program is gone."""
+parent = os.getppid()
+
+
+def end_with_the_program():
+    """Ends this process, even in the middle of a step, when the program is gone, which then cannot remove its folder."""
     while os.getppid() == parent:
         time.sleep(1)
+    shutil.rmtree(os.path.dirname(os.path.abspath(__file__)), ignore_errors=True)
     os._exit(1)
 
 
-threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+watch = threading.Thread(target=end_with_the_program, daemon=True)
+watch.start()
 # Modules of the folder in which the program runs can be imported, as by `python -m`.
 sys.path.insert(1, os.getcwd())
 
@@ -27,3 +33,5 @@ from burn_pg_worker.serve import serve  # noqa: E402
 
 if not serve(sys.argv[1] if len(sys.argv) > 1 else None):
     raise SystemExit(1)
+if os.getppid() != parent:
+    watch.join()
