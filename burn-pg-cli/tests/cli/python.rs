@@ -65,13 +65,25 @@ fn a_run_that_is_killed_goes_on_with_new_episodes_and_says_so() {
     }
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut child = command(folder, lander("run")).spawn().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = command(folder, lander("run")).env("TMPDIR", temporary.path()).spawn().unwrap();
     while !folder.join("run/checkpoints").read_dir().is_ok_and(|entries| entries.count() > 1) {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
         thread::sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    // Its workers notice, and remove what it could not.
+    let is_left = || {
+        let entries = temporary.path().read_dir().unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).count() > 0
+    };
+    for _ in 0..300 {
+        if is_left() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    assert!(!cfg!(unix) || !is_left());
     let output = burn_pg(folder, ["train", "--resume", "run", "--workers", "1"]);
     success(&output);
     assert_contains(text(&output.stderr), "their episodes begin anew");

@@ -90,9 +90,11 @@ def answer(channel, environments, notice):
                 continue
             except Exception as error:
                 failures = {row: error}
-        else:
-            # The program has closed the socket, or asks this worker to end.
+        elif request:
+            # The program asks this worker to end.
             return
+        else:
+            raise EOFError
         if failures is None:
             send(b"k")
         else:
@@ -105,8 +107,8 @@ def serve(address=None, make=make, notice=lambda error: None):
     """Connects to burn-pg, makes environments and steps them until burn-pg closes the connection.
 
     `address` is a host and a port; without it, the connection is the standard input. `make` returns the environments for
-    what burn-pg asks for. Returns False if they cannot be made, of which burn-pg is told. `notice` is given each exception that
-    burn-pg is told of.
+    what burn-pg asks for. `notice` is given each exception that burn-pg is told of. Returns how it has ended: `"refused"` if
+    the environments cannot be made, of which burn-pg is told, `"asked"`, or `"gone"` if burn-pg has closed the connection.
     """
     channel = Channel(address)
     try:
@@ -117,7 +119,7 @@ def serve(address=None, make=make, notice=lambda error: None):
         except Exception as error:
             notice(error)
             channel.send_body(b"e", json.dumps([explain(error)]).encode())
-            return False
+            return "refused"
         channel.send_body(b"k", json.dumps(spec).encode())
         try:
             layout = json.loads(channel.read_body())
@@ -127,8 +129,8 @@ def serve(address=None, make=make, notice=lambda error: None):
             answer(channel, environments, notice)
         finally:
             environments.close()
-    except EOFError:
-        pass
+    except (EOFError, ConnectionError):
+        return "gone"
     finally:
         channel.close()
-    return True
+    return "asked"
