@@ -59,15 +59,15 @@ fn learning(criterion: &mut Criterion, device: &Device) {
         for activation in [Activation::Tanh, Activation::Relu] {
             let policy = networks(activation, &device);
             let mut learner = Learner {
-                parts_at_once: false,
-                objective: Objective::new()
-                    .with(1.0, PpoClip::new(0.2))
-                    .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })
-                    .with(0.01, Entropy),
-                optimiser: Box::new(Adam::new(AdamSpec::default())),
                 max_grad_norm: 0.5,
                 normalize_advantages: true,
-                micro_batch_size: None,
+                ..Learner::new(
+                    Objective::new()
+                        .with(1.0, PpoClip::new(0.2))
+                        .with(0.5, Value { clip: ValueClip::Pessimistic { range: 0.2.into() } })
+                        .with(0.01, Entropy),
+                    Box::new(Adam::new(AdamSpec::default())),
+                )
             };
             let actions = ActionTensor::Discrete(random([size], &device).greater_elem(0.0).int());
             let log_probs = random([size], &device).mul_scalar(0.1).sub_scalar(0.7);

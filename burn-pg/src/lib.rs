@@ -15,6 +15,7 @@
 //! | update | [`update`] | improves the policy from samples: epochs of minibatches, or a trust region |
 //! | run | [`run`] | the loop ([`Trainer`]), and a run in a directory: checkpoints, exact resume, metrics, observers |
 //! | composition | [`algorithm`] | REINFORCE, A2C, TRPO and PPO, each a choice of parts |
+//! | ranks | [`ranks`] | several processes or threads that train one policy |
 //! | use | [`agent`] | acts with a trained policy: evaluation, export, import |
 //!
 //! ```
@@ -46,6 +47,7 @@ pub mod optim;
 pub mod plan;
 pub mod policy;
 pub mod profile;
+pub mod ranks;
 pub mod run;
 pub mod source;
 pub mod statistics;

@@ -7,6 +7,7 @@ use burn_pg::{
     Error,
     kernel::parts::map_alone,
     loss::{Averaging, ContextPart, LossContext},
+    ranks::Ranks,
     source::Samples,
 };
 
@@ -53,16 +54,16 @@ pub struct TextBatch {
 }
 
 impl TextBatch {
-    /// Shifts and scales the advantages of all samples to mean 0 and a standard deviation of 1. A completion that is a sample counts once, whatever
+    /// Shifts and scales the advantages of all samples of all ranks to mean 0 and a standard deviation of 1. A completion that is a sample counts once, whatever
     /// its length.
-    pub(super) fn whiten_advantages(&mut self) {
+    pub(super) fn whiten_advantages(&mut self, ranks: &Ranks) {
         let ranges: Vec<_> = self.tokens().collect();
         let Some(advantages) = self.columns.get_mut(ContextPart::Advantages) else { return };
         if self.sample == Sample::Token {
-            return whiten(advantages, true);
+            return whiten_over(ranks, advantages);
         }
         let mut of_completions: Vec<f32> = ranges.iter().map(|tokens| advantages[tokens.start]).collect();
-        whiten(&mut of_completions, true);
+        whiten_over(ranks, &mut of_completions);
         for (tokens, advantage) in ranges.into_iter().zip(of_completions) {
             advantages[tokens].fill(advantage);
         }
@@ -226,8 +227,8 @@ impl Samples<TextPolicy> for TextBatch {
         }
     }
 
-    fn with_normalized_advantages(mut self) -> Self {
-        self.whiten_advantages();
+    fn with_advantages_normalized_over(mut self, ranks: &Ranks) -> Self {
+        self.whiten_advantages(ranks);
         self
     }
 
@@ -257,6 +258,14 @@ impl Samples<TextPolicy> for TextBatch {
             -(log_probs.clone().exp() * log_probs).sum_dim(1).squeeze_dim::<1>(1)
         };
         self.columns.add_to(context.with(ContextPart::Entropies, entropies), &device, dtype)
+    }
+}
+
+/// Shifts and scales values to mean 0 and standard deviation 1 over all ranks.
+fn whiten_over(ranks: &Ranks, values: &mut [f32]) {
+    match ranks.is_alone() {
+        true => whiten(values, true),
+        false => ranks.normalize(values, &[]),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use burn_pg::{
     loss::{ContextPart, LossContext},
+    ranks::Ranks,
     source::Samples,
 };
 
@@ -123,7 +124,7 @@ macro_rules! rows {
             !$parts.contains(&part)
         }
 
-        fn with_normalized_advantages(self) -> Self {
+        fn with_advantages_normalized_over(self, _: &Ranks) -> Self {
             self
         }
     };

@@ -243,12 +243,10 @@ impl Recipe {
         };
         let epochs = Epochs {
             learner: Learner {
-                parts_at_once: false,
-                objective: self.objective,
-                optimiser: optimiser.kind.build(),
                 max_grad_norm: optimiser.max_grad_norm,
                 normalize_advantages: algorithm.normalize_advantages(),
                 micro_batch_size: algorithm.micro_batch_size(),
+                ..Learner::new(self.objective, optimiser.kind.build())
             },
             learning_rate: optimiser.learning_rate,
             adapted: None,

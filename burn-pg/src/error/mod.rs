@@ -16,6 +16,7 @@ use crate::{
     loss::ObjectiveError,
     optim::{HyperparameterError, OptimiserStateError},
     policy::UnsupportedSpace,
+    ranks::SyncError,
     run::{checkpoint::CheckpointError, directory::RunDirError, log::LogError},
     source::OffDevice,
     storage::{Misfit, TensorsError, weights::WeightsError},
@@ -49,6 +50,9 @@ pub enum Error {
     /// The environment is unknown or was used incorrectly, or it failed during an evaluation.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// The ranks of the run cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] SyncError),
     /// An environment failed in an update. The weights are unchanged.
     #[error("update {update}, after {env_steps} environment steps: {source}")]
     EnvInUpdate {

@@ -6,9 +6,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{Batch, FlatSamples, Origins, Rollout, Samples, columns::Upload, host::Cut, observations::picked};
 use crate::{
+    device::readback::read,
     distribution::{ActionTensor, Distribution},
     loss::{Averaging, ContextPart, LossContext, normalize, normalize_weighted},
     policy::{Observation, Policy, Prediction, Rows},
+    ranks::Ranks,
 };
 
 impl Batch {
@@ -230,9 +232,10 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
         self.lacks_column(part)
     }
 
-    fn with_normalized_advantages(mut self) -> Self {
+    fn with_advantages_normalized_over(mut self, ranks: &Ranks) -> Self {
         let weights = self.weights_in_means();
         self.advantages = self.advantages.take().map(|advantages| match &weights {
+            _ if !ranks.is_alone() => normalize_over(ranks, advantages, weights),
             None => normalize(advantages),
             Some(weights) => normalize_weighted(advantages, weights),
         });
@@ -252,9 +255,26 @@ impl<P: Policy> Samples<P> for Batch<P::Observation> {
         Some(FlatSamples { observations, action_mask, actions: self.actions.clone(), columns })
     }
 
+    fn in_turn(&self) -> Option<usize> {
+        match self.origins {
+            Origins::InTurn(num_envs) => Some(num_envs),
+            Origins::Unknown | Origins::Listed(_) => None,
+        }
+    }
+
     fn origin(&self, unit: usize) -> Option<usize> {
         self.origins.of(unit)
     }
+}
+
+/// Normalises advantages on the host, over all ranks. They become NaN if they cannot be read.
+fn normalize_over(ranks: &Ranks, advantages: Tensor<1>, weights: Option<Tensor<1>>) -> Tensor<1> {
+    let options = (&advantages.device(), advantages.dtype());
+    let [len] = advantages.dims();
+    let weights = weights.map(|weights| read([weights]).map_or_else(|_| vec![f32::NAN; len], |[weights]| weights));
+    let mut values = read([advantages]).map_or_else(|_| vec![f32::NAN; len], |[values]| values);
+    ranks.normalize(&mut values, &weights.unwrap_or_default());
+    Tensor::from_data(TensorData::new(values, [len]), options)
 }
 
 #[allow(clippy::cast_possible_wrap)] // rows of a batch

@@ -6,6 +6,7 @@ use crate::{
     distribution::ActionTensor,
     loss::{ContextPart, LossContext},
     policy::Policy,
+    ranks::Ranks,
 };
 
 /// Rows to learn from: single steps, or sequences whose steps stay together, on any device. An
@@ -38,9 +39,15 @@ pub trait Samples<P: Policy>: Clone + Send {
         false
     }
 
+    /// Shifts and scales the advantages to mean 0 and standard deviation 1 over all samples of all ranks.
+    #[must_use]
+    fn with_advantages_normalized_over(self, ranks: &Ranks) -> Self;
+
     /// Shifts and scales the advantages to mean 0 and standard deviation 1 over all samples.
     #[must_use]
-    fn with_normalized_advantages(self) -> Self;
+    fn with_normalized_advantages(self) -> Self {
+        self.with_advantages_normalized_over(&Ranks::default())
+    }
 
     /// Returns what loss terms need, computed with `policy`.
     fn context<'a>(&'a self, policy: &P) -> LossContext<'a>;
@@ -48,6 +55,11 @@ pub trait Samples<P: Policy>: Clone + Send {
     /// Returns the samples as rows that do not depend on each other, if they are vectors; see [`FlatSamples`]. Default:
     /// `None`.
     fn flat(&self) -> Option<FlatSamples> {
+        None
+    }
+
+    /// The number N of environments if unit i comes from environment `i % N`. Default: `None`.
+    fn in_turn(&self) -> Option<usize> {
         None
     }
 

@@ -19,6 +19,7 @@ use crate::{
     optim::{LearningRate, OptimiserState, flatten_parameters, replace_parameters},
     policy::Policy,
     profile::{Phase, during},
+    ranks::Share,
     source::Samples,
     storage::{
         Misfit, Saved,
@@ -75,12 +76,15 @@ impl Epochs {
         mut log: MetricLog,
     ) -> Result<Improved<P>, Error> {
         let before = self.learner.optimiser.state();
+        let share = self.share(samples)?;
         let mut rate = PassRate::new(self.learning_rate, context.progress, self.adapted, &log);
         let (mut epochs, mut unfused) = (0, None);
         match self.learner.fuse(&policy, samples) {
             Ok(Form::Host(mut fused)) => {
                 let (mut outcome, rows) = (Ok(0), samples.num_rows());
-                fused.train(&mut |step| outcome = self.fused_passes(step, rows, &mut rate, &mut log));
+                fused.train(&mut |step| {
+                    outcome = self.fused_passes(step, rows, share.as_ref(), &mut rate, &mut log);
+                });
                 epochs = outcome?;
                 let (parameters, state) = fused.finish();
                 self.learner.optimiser.set_state(state)?;
@@ -112,19 +116,32 @@ impl Epochs {
             }
             Err(reason) => {
                 unfused = Some(reason);
-                let (size, units) = (self.minibatch_size(samples.num_rows()), samples.num_rows() / samples.unit());
+                let own = samples.num_rows() / samples.unit();
+                let units = share.as_ref().map_or(own, |share| share.total);
+                let size = self.minibatch_size(units * samples.unit());
                 while let Some(order) = self.next_order(epochs, units, &log)? {
                     let learning_rate = rate.begin();
-                    for minibatch in during(Phase::Gather, || samples.select(&order)).minibatches(size) {
-                        let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, learning_rate);
+                    let mut step = |minibatch, counts| {
+                        let (after, metrics) = self.learner.step_by_autodiff(&policy, minibatch, counts, learning_rate);
                         policy = after;
                         log.push(metrics);
+                    };
+                    match &share {
+                        None => during(Phase::Gather, || samples.select(&order))
+                            .minibatches(size)
+                            .for_each(|minibatch| step(minibatch, true)),
+                        Some(share) => order.chunks(size.div_ceil(samples.unit())).for_each(|units| {
+                            let own = share.of(units);
+                            let selected = if own.is_empty() { &[0][..] } else { &own };
+                            step(during(Phase::Gather, || samples.select(selected)), !own.is_empty());
+                        }),
                     }
                     rate.end(&log)?;
                     epochs += 1;
                 }
             }
         }
+        self.learner.ranks.check()?;
         match log.read_means(context.update, flatten_parameters(&policy)) {
             Err(error) => {
                 self.learner.optimiser.set_state(before)?;
@@ -146,19 +163,36 @@ impl Epochs {
         DevicePasses { seeds, minibatches: self.num_minibatches, learning_rate, target_kl: self.target_kl }
     }
 
+    /// Returns which samples of all ranks are those of this one; `None` if it is the only one.
+    fn share<P: Policy, S: Samples<P>>(&self, samples: &S) -> Result<Option<Share>, Error> {
+        let ranks = &self.learner.ranks;
+        if ranks.is_alone() {
+            return Ok(None);
+        }
+        let share = Share::new(ranks, samples.num_rows() / samples.unit(), samples.in_turn());
+        ranks.check()?;
+        Ok(share)
+    }
+
     /// Makes all passes over `rows` rows with the steps of a fused minibatch. Returns their number.
     fn fused_passes(
         &mut self,
         step: &mut Step<'_>,
         rows: usize,
+        share: Option<&Share>,
         rate: &mut PassRate,
         log: &mut MetricLog,
     ) -> Result<usize, Error> {
         let mut epochs = 0;
+        let rows = share.map_or(rows, |share| share.total);
         while let Some(order) = self.next_order(epochs, rows, log)? {
             let learning_rate = rate.begin();
             for rows in order.chunks(self.minibatch_size(rows)) {
-                log.push_from_host(during(Phase::Minibatch, || step(rows, learning_rate)));
+                let metrics = during(Phase::Minibatch, || match share {
+                    None => step(rows, learning_rate),
+                    Some(share) => step(&share.of(rows), learning_rate),
+                });
+                log.push_from_host(metrics);
             }
             rate.end(log)?;
             epochs += 1;

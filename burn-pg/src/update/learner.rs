@@ -1,14 +1,18 @@
 //! One optimiser step on an objective.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Device, Element, Tensor, TensorData};
 
 use super::fused::{DevicePasses, Form, HostMetrics, Trained};
 use crate::{
-    kernel::{has_kernels, threads::map_alone},
+    device::readback::read,
+    kernel::{has_kernels, host::Real, threads::map_alone},
     loss::{Metric, Objective, PartialOutput, Reported},
-    optim::{Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters},
+    optim::{
+        Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters, upload,
+    },
     policy::Policy,
     profile::{Phase, during},
+    ranks::Ranks,
     source::Samples,
 };
 
@@ -30,6 +34,8 @@ pub struct Learner {
     /// all threads: faster for small models on the `flex` backend. It takes the memory of as many parts as there are threads. Without
     /// effect on results.
     pub parts_at_once: bool,
+    /// The ranks that train together. Each has its share of a minibatch, and all take the same step.
+    pub ranks: Ranks,
 }
 
 impl Learner {
@@ -43,6 +49,7 @@ impl Learner {
             normalize_advantages: false,
             micro_batch_size: None,
             parts_at_once: false,
+            ranks: Ranks::default(),
         }
     }
 
@@ -54,7 +61,7 @@ impl Learner {
     #[must_use]
     pub fn step<P: Policy, S: Samples<P>>(&mut self, policy: &P, minibatch: S, learning_rate: f64) -> (P, Vec<Metric>) {
         match self.fuse(policy, &minibatch) {
-            Err(_) => self.step_by_autodiff(policy, minibatch, learning_rate),
+            Err(_) => self.step_by_autodiff(policy, minibatch, true, learning_rate),
             Ok(Form::Host(mut fused)) => {
                 let (rows, mut metrics) = (all_rows::<P, S>(&minibatch), Vec::new());
                 fused.train(&mut |step| metrics = step(&rows, learning_rate));
@@ -68,7 +75,7 @@ impl Learner {
                         self.take(policy, parameters, state, metrics.swap_remove(0))
                     }
                     // The device has failed, which whoever reads the metrics will notice.
-                    Err(_) => self.step_by_autodiff(policy, minibatch, learning_rate),
+                    Err(_) => self.step_by_autodiff(policy, minibatch, true, learning_rate),
                 }
             }
         }
@@ -106,14 +113,16 @@ impl Learner {
         (gradient, metrics)
     }
 
-    /// [`step`](Self::step) the ordinary way, whether or not there is a [faster](super::Unfused) one.
+    /// [`step`](Self::step) the ordinary way, whether or not there is a [faster](super::Unfused) one. If `counts` is false,
+    /// the minibatch stands for one of which this rank has no samples: it contributes nothing.
     pub(super) fn step_by_autodiff<P: Policy, S: Samples<P>>(
         &mut self,
         policy: &P,
         minibatch: S,
+        counts: bool,
         learning_rate: f64,
     ) -> (P, Vec<Metric>) {
-        let (gradient, mut metrics) = self.gradient_by_autodiff(policy, minibatch);
+        let (gradient, mut metrics) = self.shared_gradient(policy, minibatch, counts);
         let policy = during(Phase::Optimiser, || {
             let (gradient, norm) = clip_global_norm(gradient, self.max_grad_norm);
             metrics.push(("grad_norm", norm));
@@ -128,14 +137,21 @@ impl Learner {
     /// # Panics
     /// If `micro_batch_size` is 0.
     #[must_use]
-    pub fn gradient_by_autodiff<P: Policy, S: Samples<P>>(
+    pub fn gradient_by_autodiff<P: Policy, S: Samples<P>>(&self, policy: &P, minibatch: S) -> (Tensor<1>, Vec<Metric>) {
+        self.shared_gradient(policy, minibatch, true)
+    }
+
+    fn shared_gradient<P: Policy, S: Samples<P>>(
         &self,
         policy: &P,
         mut minibatch: S,
+        counts: bool,
     ) -> (Tensor<1>, Vec<Metric>) {
         // The statistics are those of the whole minibatch, so this comes before the split.
-        if self.normalize_advantages {
-            minibatch = during(Phase::Advantage, || minibatch.with_normalized_advantages());
+        if self.normalize_advantages && counts {
+            minibatch = during(Phase::Advantage, || minibatch.with_advantages_normalized_over(&self.ranks));
+        } else if self.normalize_advantages {
+            self.ranks.normalize::<f32>(&mut [], &[]);
         }
         let mass = minibatch.mass();
         let (gradient, reported) = match self.micro_batch_size {
@@ -154,7 +170,11 @@ impl Learner {
             }
             _ => self.differentiate(policy, &minibatch, mass),
         };
-        (gradient, reported.into_metrics())
+        let metrics = reported.into_metrics();
+        if self.ranks.is_alone() {
+            return (gradient, metrics);
+        }
+        average(&self.ranks, if counts { mass } else { 0.0 }, gradient, metrics)
     }
 
     /// Returns the contributions of several parts, each of which is differentiated on a thread of its own.
@@ -184,6 +204,33 @@ impl Learner {
         let gradient = during(Phase::Backward, || flatten_gradients(policy, &loss.backward()));
         (gradient, reported)
     }
+}
+
+/// Returns the gradient and the metrics of the samples of all ranks, given those of this rank, with this mass.
+fn average(ranks: &Ranks, mass: f64, gradient: Tensor<1>, metrics: Vec<Metric>) -> (Tensor<1>, Vec<Metric>) {
+    let (names, values): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
+    let device = gradient.device();
+    let values = if values.is_empty() { Ok(Vec::new()) } else { read([Tensor::cat(values, 0)]).map(|[values]| values) };
+    let mut values: Vec<f64> =
+        values.map_or_else(|_| vec![f64::NAN; names.len()], |values| values.into_iter().map(f64::from).collect());
+    let gradient = match gradient.dtype() {
+        DType::F64 => averaged::<f64>(ranks, mass, gradient, &mut values, &device),
+        _ => averaged::<f32>(ranks, mass, gradient, &mut values, &device),
+    };
+    let metrics = on_device(names.into_iter().zip(values).collect(), &gradient);
+    (gradient, metrics)
+}
+
+fn averaged<T: Real + Element>(
+    ranks: &Ranks,
+    mass: f64,
+    gradient: Tensor<1>,
+    metrics: &mut [f64],
+    device: &Device,
+) -> Tensor<1> {
+    let mut values: Vec<T> = gradient.into_data().convert::<T>().try_into_vec().expect("the type was converted");
+    ranks.average(mass, metrics, &mut values);
+    upload(values, device)
 }
 
 fn evaluate<P: Policy, S: Samples<P>>(objective: &Objective, policy: &P, part: &S, mass: f64) -> PartialOutput {

@@ -177,12 +177,9 @@ impl Route {
         policy: &Tables,
     ) -> Self {
         let learner = Learner {
-            parts_at_once: false,
-            objective: Objective::new().with(1.0, term),
-            optimiser: OptimiserSpec::default().build(),
             max_grad_norm: f64::INFINITY,
             normalize_advantages: false,
-            micro_batch_size: None,
+            ..Learner::new(Objective::new().with(1.0, term), OptimiserSpec::default().build())
         };
         let learner = PolicyWithLearner { policy: policy.clone(), learner };
         Self { name, estimator: Box::new(estimator), learner, gradients: Vec::new(), undiscounted: Vec::new() }

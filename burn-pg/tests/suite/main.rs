@@ -50,6 +50,7 @@ mod policy_with_learner;
 mod ppo_loss;
 mod ppo_update;
 mod precision;
+mod ranks;
 mod recorded_minibatch;
 mod recorded_update;
 mod recurrent;

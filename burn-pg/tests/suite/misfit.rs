@@ -98,12 +98,9 @@ fn refusal_in(
     let weight = Param::from_tensor(Tensor::from_floats([0.0], &flex().autodiff()));
     let epochs = Epochs {
         learner: Learner {
-            parts_at_once: false,
-            objective,
-            optimiser: Box::new(Sgd::new(SgdSpec::default())),
             max_grad_norm: 0.5,
             normalize_advantages: true,
-            micro_batch_size: None,
+            ..Learner::new(objective, Box::new(Sgd::new(SgdSpec::default())))
         },
         learning_rate: 1e-3.into(),
         adapted: None,

@@ -237,12 +237,9 @@ fn trainer(objective: Objective) -> Result<Trainer<ActorCritic>, Error> {
     let shape = NetworkSpec { hidden_sizes: vec![8], ..NetworkSpec::default() };
     let policy = ActorCritic::new(envs.spec(), &shape, rng, &device.clone().autodiff()).unwrap();
     let learner = Learner {
-        parts_at_once: false,
-        objective,
-        optimiser: Box::new(Adam::new(AdamSpec::default())),
         max_grad_norm: 0.5,
         normalize_advantages: true,
-        micro_batch_size: None,
+        ..Learner::new(objective, Box::new(Adam::new(AdamSpec::default())))
     };
     let collector =
         Collector::new(envs, RolloutLength::Steps(config.rollout.num_steps), config.run.seed, &device).unwrap();

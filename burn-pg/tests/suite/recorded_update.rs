@@ -102,15 +102,15 @@ impl Hyper {
         let clip_range = self.clip_coef;
         let clip = if self.clip_vloss { ValueClip::Pessimistic { range: clip_range.into() } } else { ValueClip::Off };
         let learner = Learner {
-            parts_at_once: false,
-            objective: Objective::new()
-                .with(1.0, PpoClip::new(clip_range))
-                .with(self.vf_coef, Value { clip })
-                .with(self.ent_coef, Entropy),
-            optimiser: Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),
             max_grad_norm: self.max_grad_norm,
             normalize_advantages: self.norm_adv,
-            micro_batch_size: None,
+            ..Learner::new(
+                Objective::new()
+                    .with(1.0, PpoClip::new(clip_range))
+                    .with(self.vf_coef, Value { clip })
+                    .with(self.ent_coef, Entropy),
+                Box::new(Adam::new(AdamSpec { epsilon: self.adam_eps, ..AdamSpec::default() })),
+            )
         };
         PolicyWithLearner { policy: actor_critic(weights, precision), learner }
     }

@@ -170,14 +170,12 @@ impl Case {
             Algorithm::A2C => Objective::new().with(1.0, PolicyGradient),
         };
         let clip = clip_range_vf.map_or(ValueClip::Off, |range| ValueClip::Hard { range: range.into() });
+        // Their squared error has no factor of 1/2.
+        let objective = objective.with(2.0 * vf_coef, Value { clip }).with(ent_coef, Entropy);
         let learner = Learner {
-            parts_at_once: false,
-            // Their squared error has no factor of 1/2.
-            objective: objective.with(2.0 * vf_coef, Value { clip }).with(ent_coef, Entropy),
-            optimiser: self.hyper.optimizer.spec().build(),
             max_grad_norm: self.hyper.max_grad_norm,
             normalize_advantages: self.hyper.normalize_advantage,
-            micro_batch_size: None,
+            ..Learner::new(objective, self.hyper.optimizer.spec().build())
         };
         PolicyWithLearner { policy: actor_critic(&cleanrls(&self.weights_before), precision), learner }
     }

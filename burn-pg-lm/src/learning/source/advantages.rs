@@ -1,6 +1,6 @@
 //! Advantages of the tokens of a batch, from the scores of its completions.
 
-use burn_pg::{advantage::explained_variance, loss::ContextPart};
+use burn_pg::{advantage::explained_variance, loss::ContextPart, ranks::Ranks};
 
 use super::{
     super::{
@@ -30,7 +30,7 @@ pub(super) fn credited(
         batch = batch.of(kept);
     }
     if spec.whiten_advantages {
-        batch.whiten_advantages();
+        batch.whiten_advantages(&Ranks::default());
     }
     (batch, explained_variance)
 }

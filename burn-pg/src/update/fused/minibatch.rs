@@ -23,6 +23,7 @@ use crate::{
     loss::{ContextPart, normalize_weighted},
     optim::{HostOptimiser, OptimiserState, upload},
     policy::{Policy, reason},
+    ranks::Ranks,
     source::Samples,
     update::Learner,
 };
@@ -38,6 +39,7 @@ struct Lead {
     normalize_advantages: bool,
     max_grad_norm: f64,
     device: Device,
+    ranks: Ranks,
 }
 
 /// What all threads use.
@@ -128,6 +130,7 @@ impl<T: Real + Element> Minibatches<T> {
                 normalize_advantages: learner.normalize_advantages,
                 max_grad_norm: learner.max_grad_norm,
                 device,
+                ranks: learner.ranks.clone(),
             },
         })
     }
@@ -177,13 +180,15 @@ impl Lead {
         metrics
     }
 
-    /// Computes the gradient of a minibatch. Returns the metrics of the terms.
+    /// Computes the gradient of a minibatch over all ranks. Returns the metrics of the terms.
     fn differentiate<T: Real + Element>(
         &self,
         shared: &Shared<T>,
         team: &Team<'_, impl Fn(usize) + Sync>,
         rows: &[u32],
     ) -> HostMetrics {
+        // A rank without samples of this minibatch goes along with one that does not count.
+        let (rows, counts) = if rows.is_empty() { (&[0][..], false) } else { (rows, true) };
         let (samples, parts) = (&shared.samples, tasks(rows.len()));
         let mass = samples.mass_per_row * rows.len() as f64;
         {
@@ -191,7 +196,7 @@ impl Lead {
             minibatch.phase = Phase::Differentiate { parts };
             minibatch.rows.clear();
             minibatch.rows.extend_from_slice(rows);
-            minibatch.advantages = self.advantages(samples, rows);
+            minibatch.advantages = self.advantages(samples, rows, counts);
             minibatch.mass = mass;
         }
         let tasks = parts * shared.terms_of.len();
@@ -203,11 +208,25 @@ impl Lead {
             weights => rows.iter().map(|&row| weights[row as usize].double()).sum(),
         };
         let tasks: Vec<_> = shared.tasks[..tasks].iter().map(read).collect();
-        shared.terms.metrics(tasks.iter().map(|task| &task.sums), mass, weight)
+        let mut metrics = shared.terms.metrics(tasks.iter().map(|task| &task.sums), mass, weight);
+        if !self.ranks.is_alone() {
+            self.average(shared, if counts { mass } else { 0.0 }, &mut metrics);
+        }
+        metrics
+    }
+
+    /// Replaces the gradient and the metrics of this rank, whose samples have this mass, by those of all ranks.
+    fn average<T: Real + Element>(&self, shared: &Shared<T>, mass: f64, metrics: &mut HostMetrics) {
+        let mut values: Vec<f64> = metrics.iter().map(|(_, value)| *value).collect();
+        let mut gradient: Vec<T> = shared.pieces.iter().flat_map(|piece| lock(piece).gradient.clone()).collect();
+        self.ranks.average(mass, &mut values, &mut gradient);
+        metrics.iter_mut().zip(values).for_each(|((_, metric), value)| *metric = value);
+        let mut gradient = gradient.into_iter();
+        shared.pieces.iter().for_each(|piece| lock(piece).set_gradient(&mut gradient));
     }
 
     /// Returns the advantages of a minibatch, normalised if the learner says so. Empty if no term reads them.
-    fn advantages<T: Real + Element>(&self, samples: &HostSamples<T>, rows: &[u32]) -> Vec<T> {
+    fn advantages<T: Real + Element>(&self, samples: &HostSamples<T>, rows: &[u32], counts: bool) -> Vec<T> {
         let column = |part: ContextPart| {
             let (from, mut to) = (samples.column(part), Vec::new());
             if !from.is_empty() {
@@ -216,10 +235,18 @@ impl Lead {
             to
         };
         let mut advantages = column(ContextPart::Advantages);
-        if !self.normalize_advantages || advantages.len() < 2 {
+        if !self.normalize_advantages || advantages.is_empty() {
             return advantages;
         }
         let weights = column(ContextPart::Weights);
+        if !self.ranks.is_alone() {
+            let (values, weights) = if counts { (&mut advantages[..], &weights[..]) } else { (&mut [][..], &[][..]) };
+            self.ranks.normalize(values, weights);
+            return advantages;
+        }
+        if advantages.len() < 2 {
+            return advantages;
+        }
         if weights.is_empty() {
             host::normalize(&mut advantages);
             return advantages;

@@ -37,6 +37,9 @@ impl Learner {
         let parameters = flatten_parameters(policy);
         #[cfg(feature = "cube")]
         if is_gpu(&parameters.device()) {
+            if !self.ranks.is_alone() {
+                return Err(Unfused::RanksOnGpu);
+            }
             return Ok(Form::Device(Box::new(DeviceMinibatches::new(self, policy, samples, parameters)?)));
         }
         if !has_kernels(&parameters.device()) {

@@ -103,6 +103,12 @@ impl<T: Real + Element> Piece<T> {
         self.squares = dot_product(gradient, gradient);
     }
 
+    /// Replaces the gradient by the next numbers.
+    pub fn set_gradient(&mut self, numbers: &mut impl Iterator<Item = T>) {
+        self.gradient.iter_mut().zip(numbers).for_each(|(value, number)| *value = number);
+        self.squares = dot_product(&self.gradient, &self.gradient);
+    }
+
     /// Scales the gradient, and takes a step.
     pub fn step(&mut self, factor: Option<T>, learning_rate: f64) {
         if let Some(factor) = factor {

@@ -18,7 +18,7 @@ use crate::device::AdapterLimit;
 ///   masks and weights;
 /// - the [terms](crate::loss::LossTerm::closed_form) and [optimisers](crate::optim::Optimiser::host_rule) of this library.
 ///
-/// On a GPU, a minibatch is three kernels. They serve the same, except weights; networks must fit into the memory of a
+/// On a GPU, a minibatch is three kernels. They serve the same, except weights and several ranks; networks must fit into the memory of a
 /// workgroup.
 ///
 /// Everything else takes the ordinary way.
@@ -43,6 +43,9 @@ pub enum Unfused {
     /// The optimiser is not one of this library.
     #[error("the optimiser is not one of this library")]
     Optimiser,
+    /// On a GPU, several ranks train together.
+    #[error("several ranks train together, which is not fused on a GPU")]
+    RanksOnGpu,
     /// On a GPU, the samples are weighted.
     #[error("the samples are weighted, which is not fused on a GPU")]
     WeightsOnGpu,

@@ -129,12 +129,12 @@ fn the_first_ratio_is_one_for_every_sample_of_whole_episodes_too() {
             // The metrics are those of the valid samples: at ratio 1 the surrogate is the mean of the normalised
             // advantages, which is 0.
             let mut learner = Learner {
-                parts_at_once: false,
-                objective: Objective::new().with(1.0, PpoClip::new(0.2)).with(0.5, Value::default()),
-                optimiser: Box::new(Sgd::new(SgdSpec::default())),
                 max_grad_norm: 0.5,
                 normalize_advantages: true,
-                micro_batch_size: None,
+                ..Learner::new(
+                    Objective::new().with(1.0, PpoClip::new(0.2)).with(0.5, Value::default()),
+                    Box::new(Sgd::new(SgdSpec::default())),
+                )
             };
             let (_, metrics) = learner.step(&policy, batch, 0.0);
             for name in ["policy_loss", "approx_kl", "clip_fraction"] {
