@@ -3,7 +3,7 @@
 use anyhow::{Error, Result};
 use burn_pg::{
     config::Algo,
-    envs::{UnknownName, specs},
+    envs::{Space, UnknownName, specs},
 };
 
 use crate::program;
@@ -41,6 +41,9 @@ const PRESETS: [(&str, &str); 29] = [
     ("walker2d-v5-ppo", include_str!("../presets/walker2d-v5-ppo.toml")),
 ];
 
+/// The fewest pixels, in each direction, of an image for the network of Mnih and others (2015).
+const LARGE: usize = 36;
+
 /// Environments of Python that presets are tuned for.
 const OF_PYTHON: [&str; 4] = ["gym:LunarLander-v3", "gym:HalfCheetah-v5", "gym:Hopper-v5", "gym:Walker2d-v5"];
 
@@ -77,6 +80,15 @@ pub fn tuned_name(env: &str, algo: Algo) -> String {
     format!("{}-{algo}", short_name(env).to_lowercase())
 }
 
+/// Returns the preset of PPO for observations that are images, which need convolutions.
+pub fn for_images(space: &Space) -> Option<&'static str> {
+    match space {
+        Space::Image { shape: [_, height, width], .. } if *height.min(width) >= LARGE => Some("ppo-nature"),
+        Space::Image { .. } => Some("ppo-minatar"),
+        _ => None,
+    }
+}
+
 /// Returns the name of an environment without who makes it: `LunarLander-v3` for `gym:LunarLander-v3`.
 pub fn short_name(env: &str) -> &str {
     env.rsplit_once([':', '/']).map_or(env, |(_, name)| name)
@@ -100,6 +112,14 @@ mod tests {
             let config = Config::from_table(named(name).unwrap()).unwrap();
             config.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
         }
+    }
+
+    #[test]
+    fn images_have_presets_by_their_size() {
+        let image = |height, width| Space::Image { shape: [4, height, width], high: 255 };
+        assert_eq!(for_images(&image(84, 84)), Some("ppo-nature"));
+        assert_eq!(for_images(&image(10, 84)), Some("ppo-minatar"));
+        assert_eq!(for_images(&Space::symmetric(&[1.0])), None);
     }
 
     #[test]

@@ -144,28 +144,36 @@ impl Settings {
             options.set("env.name", env.as_str())?;
         }
 
-        let base = self.base(&env, &given)?;
+        let mut base = self.base(&env, &given)?;
         if let Some(preset) = self.preset.as_deref().filter(|preset| !presets::is_tuned_for(preset, &env))
             && let Some(other) = presets::env_of(preset)
         {
             tell(format_args!("warning: the {} is tuned for {other}, not for {env}", base.from));
         }
         refuse_two_algorithms(self.preset.iter().map(|_| &base).chain(&given))?;
-        let mut layers = Layers::default();
-        if positional.is_none() {
-            let mut default = Layer { from: "default".into(), settings: Table::new() };
-            default.set("env.name", env.as_str())?;
-            layers.push(default.from, default.settings);
-        }
-        layers.push(base.from.clone(), base.settings.clone());
-        for layer in start.into_iter().chain(&given) {
-            layers.push(layer.from.clone(), layer.settings.clone());
-        }
+        let mut default = Layer { from: "default".into(), settings: Table::new() };
+        default.set("env.name", env.as_str())?;
+        let over = |base: &Layer| {
+            let default = (positional.is_none()).then_some(&default);
+            let mut layers = Layers::default();
+            for layer in default.into_iter().chain([base]).chain(start).chain(&given) {
+                layers.push(layer.from.clone(), layer.settings.clone());
+            }
+            layers
+        };
+        let mut layers = over(&base);
         // An environment of Python is made with some of the settings.
         let spec = match (known, layers.config()) {
             (None, Ok(config)) => Some(config.env.spec()?),
             (known, _) => known,
         };
+        if let Some(preset) = spec.as_ref().and_then(|spec| presets::for_images(&spec.observation_space))
+            && base.from == NO_PRESET
+            && algorithm_of(&base) == Some(Algo::Ppo)
+        {
+            base = of_preset(preset, presets::named(preset)?);
+            layers = over(&base);
+        }
         let mut errors = Located::new(file.as_ref());
         for layer in &given {
             errors.check_layer(layer, &layers);
@@ -254,17 +262,16 @@ impl Settings {
     /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
     /// or no settings.
     fn base(&self, env: &str, layers: &[Layer]) -> Result<Layer> {
-        let preset = |name: &str, settings| Layer { from: format!("preset {name}"), settings };
         if let Some(name) = &self.preset {
-            return Ok(preset(name, presets::named(name)?));
+            return Ok(of_preset(name, presets::named(name)?));
         }
         let algo = layers.iter().find_map(algorithm_of).unwrap_or(Algo::Ppo);
         let tuned = presets::tuned_name(env, algo);
         // The preset of the algorithm is not tuned for an environment.
         let found = [tuned.as_str(), algo.name()].into_iter().find_map(|name| Some((name, presets::named(name).ok()?)));
-        let mut none = Layer { from: "no preset".into(), settings: Table::new() };
+        let mut none = Layer { from: NO_PRESET.into(), settings: Table::new() };
         none.set("algorithm.kind", algo.name())?;
-        Ok(found.map_or(none, |(name, table)| preset(name, table)))
+        Ok(found.map_or(none, |(name, table)| of_preset(name, table)))
     }
 
     /// Returns the `--set` settings as layers, one for each place that they come from.
@@ -312,6 +319,13 @@ impl Settings {
         }
         Ok(layer)
     }
+}
+
+/// Where settings come from if there is no preset.
+const NO_PRESET: &str = "no preset";
+
+fn of_preset(name: &str, settings: Table) -> Layer {
+    Layer { from: format!("preset {name}"), settings }
 }
 
 fn algorithm_of(layer: &Layer) -> Option<Algo> {

@@ -418,7 +418,16 @@ fn a_fault_names_its_environment_and_the_others_go_on() {
         ("shape", "ValueError: the observation has the shape (3,), its space (2,)"),
         ("dtype", "TypeError: the observation has the type float64, and had float32 before"),
         ("nan", "component 0 of its observation is NaN"),
-        ("text_reward", "ValueError: could not convert string to float: 'much'"),
+        ("text_reward", "TypeError: the reward is 'much', which is no number"),
+        ("number_as_text", "TypeError: the reward is '3.0', which is no number"),
+        ("text_flag", "TypeError: `truncated` is array('False'"),
+        ("array_flag", "TypeError: `truncated` is array([False]), which is no flag"),
+        ("nan_flag", "TypeError: `truncated` is array(nan), which is no flag"),
+        ("late_mask", "the first info had none: it must be there from the first reset on"),
+        ("surrogate", "ValueError: half a letter: ?"),
+        ("no_text", "Silent: (its message cannot be shown: OSError)"),
+        ("leave", "SystemExit: 5"),
+        ("fork_returns", "ValueError: the parent goes on"),
         ("nan_reward", "its reward is NaN"),
         ("die", "its worker of environments 0 to 1 is lost: it was ended by signal 9"),
         ("exit", "its worker of environments 0 to 1 is lost: it ended with exit code 5"),
@@ -472,11 +481,20 @@ fn output_and_reads_of_the_standard_input_change_nothing() {
 fn a_worker_that_hangs_is_ended_and_its_log_is_kept() {
     let folder = tempdir().unwrap();
     let Some(options) = options() else { return };
+    let of = |fault: serde_json::Value| {
+        let serde_json::Value::Object(kwargs) = fault else { unreachable!() };
+        EnvOptions { kwargs, timeout: Some(0.7), ..options.clone() }
+    };
+    // In the first reset, which asks for masks.
+    let start = Instant::now();
+    let hangs = of(serde_json::json!({"fault": "hang", "where": "reset", "at": 0}));
+    let error = PythonEnvs::new("gym:tests.python.envs:Faulty-v0", 1, &hangs).err().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(error.to_string().contains("it did not answer within 0.7 s and was killed"), "{error}");
     for place in ["step", "reset"] {
         let log = folder.path().join(place);
-        let kwargs = serde_json::json!({"fault": "hang", "where": place, "at": if place == "step" { 3 } else { 5 }});
-        let serde_json::Value::Object(kwargs) = kwargs else { unreachable!() };
-        let options = EnvOptions { kwargs, timeout: Some(0.7), log: Some(log.clone()), ..options.clone() };
+        let hangs = serde_json::json!({"fault": "hang", "where": place, "at": if place == "step" { 3 } else { 5 }});
+        let options = EnvOptions { log: Some(log.clone()), ..of(hangs) };
         let mut envs = PythonEnvs::new("gym:tests.python.envs:Faulty-v0", 1, &options).unwrap();
         envs.reset(0).unwrap();
         let start = Instant::now();
@@ -529,6 +547,25 @@ fn pictures_are_those_of_the_environment() {
     assert!(blind.render(0).is_none());
     assert!(blind.render_error().unwrap().starts_with("OSError: there is no screen"));
     blind.step(Actions::Discrete(&[0])).unwrap();
+}
+
+#[test]
+fn games_are_found_by_their_namespace_and_seen() {
+    let Some(options) = options_with("ale_py, envpool") else { return };
+    let options = EnvOptions { render: true, ..options };
+    for (name, [width, height]) in
+        [("gym:ALE/Pong-v5", [160.0, 210.0]), ("ale:pong", [84.0, 84.0]), ("envpool:Pong-v5", [160.0, 210.0])]
+    {
+        let mut envs = PythonEnvs::new(name, 2, &options).unwrap();
+        envs.reset(0).unwrap();
+        for _ in 0..3 {
+            envs.step(Actions::Discrete(&[0; 2])).unwrap();
+        }
+        let scene = envs.render(1).unwrap_or_else(|| panic!("{name}: {:?}", envs.render_error()));
+        assert_eq!((scene.width, scene.height), (width, height), "{name}");
+        let [Shape::Pixels { rgb, .. }] = &scene.shapes[..] else { panic!("the scene is one picture") };
+        assert!(rgb.iter().any(|&byte| byte != rgb[0]), "{name} shows something");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Environments that are built in, or that worker processes step.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use burn_pg::envs::{ActionBuffer, Autoreset, EnvOptions, StepBatch, VectorEnv, make_with};
+use burn_pg::envs::{ActionBuffer, Autoreset, EnvError, EnvOptions, StepBatch, VectorEnv, is_of_python, make_with};
 use numpy::PyArray1;
 use pyo3::{
     prelude::*,
@@ -16,12 +16,15 @@ use pyo3::{
 use crate::{
     array::{column, read_actions, rows},
     error::{Refused, Result},
+    thread::attended,
 };
 
 /// A batch of environments.
 #[pyclass(frozen, module = "burn_pg")]
 pub struct Envs {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
+    /// True if a step may take so long that it should be possible to interrupt it.
+    may_take_long: bool,
 }
 
 struct Inner {
@@ -36,21 +39,40 @@ impl Envs {
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Inner> {
         self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Does `work` with the environments. If it may take long, signals are handled meanwhile.
+    fn with_envs(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Inner) -> std::result::Result<(), EnvError> + Send + 'static,
+    ) -> PyResult<()> {
+        let inner = Arc::clone(&self.inner);
+        let work = move || {
+            let inner = &mut *inner.lock().unwrap_or_else(PoisonError::into_inner);
+            work(inner).map_err(Refused::from)
+        };
+        if self.may_take_long {
+            return Ok(attended(py, work)??);
+        }
+        Ok(py.detach(work)?)
+    }
 }
 
 #[pymethods]
 impl Envs {
     /// Makes `num_envs` environments called `name`, with `options` as JSON.
     #[new]
-    fn new(py: Python<'_>, name: &str, num_envs: usize, options: &str, autoreset: &str) -> Result<Self> {
-        let options: EnvOptions = serde_json::from_str(options)?;
-        let autoreset: Autoreset = serde_json::from_value(autoreset.into())?;
-        py.detach(|| {
-            let mut envs = make_with(name, num_envs, &options)?;
+    fn new(py: Python<'_>, name: String, num_envs: usize, options: &str, autoreset: &str) -> PyResult<Self> {
+        let (options, autoreset) = settings(options, autoreset)?;
+        let may_take_long = is_of_python(&name);
+        let make = move || {
+            let mut envs = make_with(&name, num_envs, &options)?;
             envs.set_autoreset(autoreset)?;
             let actions = ActionBuffer::new(&envs.spec().action_space);
-            Ok(Self { inner: Mutex::new(Inner { envs, actions, autoreset, is_new: true }) })
-        })
+            Ok(Inner { envs, actions, autoreset, is_new: true })
+        };
+        let made = if may_take_long { attended(py, make)?? } else { py.detach(make)? };
+        Ok(Self { inner: Arc::new(Mutex::new(made)), may_take_long })
     }
 
     /// The specification, as JSON.
@@ -68,8 +90,8 @@ impl Envs {
         seeds: Option<Vec<u64>>,
         mask: Option<Vec<bool>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let inner = &mut *self.lock(py);
-        let reset = |inner: &mut Inner| {
+        self.with_envs(py, move |inner| {
+            inner.is_new = false;
             let all = vec![true; inner.envs.num_envs()];
             match (seed, seeds, mask) {
                 (_, Some(seeds), _) => inner.envs.reset_each(&seeds).map(|_| ()),
@@ -77,9 +99,8 @@ impl Envs {
                 (.., Some(mask)) => inner.envs.reset_where(&mask).map(|_| ()),
                 _ => inner.envs.reset_where(&all).map(|_| ()),
             }
-        };
-        py.detach(|| reset(inner)).map_err(Refused::from)?;
-        inner.is_new = false;
+        })?;
+        let inner = &*self.lock(py);
         let batch = inner.envs.batch();
         let info = PyDict::new(py);
         add_masks(py, &info, batch)?;
@@ -102,12 +123,15 @@ impl Envs {
 
     /// Takes a step in each environment. Returns observations, rewards, the two flags and an info, as Gymnasium does.
     fn step<'py>(&self, py: Python<'py>, actions: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        let inner = &mut *self.lock(py);
-        read_actions(actions, &mut inner.actions)?;
-        if inner.is_new {
-            return Err(Refused("call `reset` before `step`".into()).into());
+        {
+            let inner = &mut *self.lock(py);
+            read_actions(actions, &mut inner.actions)?;
+            if inner.is_new {
+                return Err(Refused("call `reset` before `step`".into()).into());
+            }
         }
-        py.detach(|| inner.envs.step(inner.actions.as_actions()).map(|_| ())).map_err(Refused::from)?;
+        self.with_envs(py, |Inner { envs, actions, .. }| envs.step(actions.as_actions()).map(|_| ()))?;
+        let inner = &*self.lock(py);
         let batch = inner.envs.batch();
         let n = batch.rewards.len();
         let info = PyDict::new(py);
@@ -129,6 +153,11 @@ impl Envs {
             [column(py, &batch.rewards), column(py, &batch.terminated), column(py, &batch.truncated)];
         PyTuple::new(py, [rows(py, &batch.observations, n), rewards, terminated, truncated, info.into_any()])
     }
+}
+
+/// Reads options and the autoreset mode, which are given as JSON and by name.
+fn settings(options: &str, autoreset: &str) -> Result<(EnvOptions, Autoreset)> {
+    Ok((serde_json::from_str(options)?, serde_json::from_value(autoreset.into())?))
 }
 
 /// Adds which actions are possible.

@@ -11,7 +11,7 @@ use burn_pg::envs::{
 };
 use pyo3::{prelude::*, types::PyAny};
 
-use crate::error::{Refused, Result};
+use crate::{error::Refused, thread::attended};
 
 /// What the names of objects in this program begin with.
 const PREFIX: &str = "python:";
@@ -38,12 +38,12 @@ impl Host for OfPython {
 /// replaced. `num_envs` is given if there is only one batch, of this size.
 #[pyfunction]
 #[pyo3(signature = (name, host, num_envs=None))]
-pub fn register(py: Python<'_>, name: &str, host: Py<PyAny>, num_envs: Option<usize>) -> Result<()> {
+pub fn register(py: Python<'_>, name: String, host: Py<PyAny>, num_envs: Option<usize>) -> PyResult<()> {
     if !name.starts_with(PREFIX) {
-        return Err(Refused(format!("`{name}` is no environment of a program of Python: leave out `env`")));
+        return Err(Refused(format!("`{name}` is no environment of a program of Python: leave out `env`")).into());
     }
     let host: Arc<dyn Host> = Arc::new(OfPython(host));
-    let (own, of_spec) = (name.to_owned(), Arc::clone(&host));
+    let (own, of_spec) = (name.clone(), Arc::clone(&host));
     let is_taken = AtomicBool::new(false);
     let make = move |asked: usize| {
         let refused = |reason: String| Err(EnvError::Python { id: own.clone(), reason });
@@ -57,9 +57,10 @@ pub fn register(py: Python<'_>, name: &str, host: Py<PyAny>, num_envs: Option<us
             _ => PythonEnvs::hosted(&own, asked, Arc::clone(&host)),
         }
     };
-    py.detach(|| {
-        let spec = PythonEnvs::hosted(name, num_envs.unwrap_or(1), of_spec)?.spec().clone();
-        burn_pg::envs::unregister(name);
+    let registered = attended(py, move || {
+        let spec = PythonEnvs::hosted(&name, num_envs.unwrap_or(1), of_spec)?.spec().clone();
+        burn_pg::envs::unregister(&name);
         Ok(burn_pg::envs::register(spec, make)?)
-    })
+    })?;
+    Ok(registered?)
 }

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Refused, Result},
     host::evaluation_envs,
     run::{SETTINGS, settings},
-    thread::{POLL, start},
+    thread::{POLL, attended, start},
 };
 
 /// What the training thread tells the thread that called it.
@@ -58,15 +58,16 @@ pub fn train(
     callback: Option<Py<PyAny>>,
     episodes: Option<usize>,
 ) -> PyResult<(Agent, PathBuf, String)> {
-    let job = py.detach(|| {
+    let given = given.map(str::to_owned);
+    let job = attended(py, move || {
         if let Some(path) = &resumed {
             let (run, config) = burn_pg_cli::resume(path, &arguments).map_err(Refused)?;
             return Ok(Job { config, out: None, earlier: Some(run) });
         }
-        let table = given.map(settings).transpose()?;
+        let table = given.as_deref().map(settings).transpose()?;
         let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?;
         Ok::<_, Refused>(Job { config, out, earlier: None })
-    })?;
+    })??;
     let (events, received) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let reporter = Reporter { events, stop: Arc::clone(&stop), is_asked: callback.is_some() };

@@ -67,6 +67,36 @@ impl RunningMoments {
         self.count += other.count;
     }
 
+    /// Returns the moments of what came after `before`.
+    fn since(&self, before: &Self) -> Self {
+        let count = self.count - before.count;
+        if count <= 0.0 {
+            return Self { count: 0.0, ..Self::new(self.mean.len()) };
+        }
+        let of = |d: usize| {
+            let mean = (self.mean[d] * self.count - before.mean[d] * before.count) / count;
+            let delta = mean - before.mean[d];
+            let between = delta * delta * before.count * count / self.count;
+            let squares = self.variance[d] * self.count - before.variance[d] * before.count - between;
+            (mean, (squares / count).max(0.0))
+        };
+        let (mean, variance) = (0..self.mean.len()).map(of).unzip();
+        Self { mean, variance, count }
+    }
+
+    /// Combines what came after `before` with what came after it elsewhere, and sets `before` to the result. `gather` returns
+    /// the numbers of all places, in one order.
+    pub(crate) fn exchange(&mut self, before: &mut Self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>) {
+        let Self { mean, variance, count } = self.since(before);
+        let len = mean.len();
+        let Some(all) = gather(&[mean, variance, vec![count]].concat()) else { return };
+        for numbers in all.iter().filter(|numbers| numbers.len() == 2 * len + 1 && numbers[2 * len] > 0.0) {
+            let (mean, variance) = (numbers[..len].to_vec(), numbers[len..2 * len].to_vec());
+            before.combine(&Self { mean, variance, count: numbers[2 * len] });
+        }
+        self.clone_from(before);
+    }
+
     fn merge(&mut self, d: usize, mean: f64, variance: f64, count: f64) {
         let total = self.count + count;
         let delta = mean - self.mean[d];

@@ -102,9 +102,11 @@ impl Process {
         let text = serde_json::to_vec(setup).expect("a setup is plain data");
         process.bell.send_body(&text).map_err(|_| process.ended())?;
         process.answer()?;
+        // They are made; the first reset may take as long as any other.
+        process.timeout = timeout;
+        process.answer()?;
         let text = process.body()?;
         let described = serde_json::from_slice(&text).map_err(|error| lost(format!("its answer: {error}")))?;
-        process.timeout = timeout;
         Ok((process, described))
     }
 

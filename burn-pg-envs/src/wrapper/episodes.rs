@@ -103,6 +103,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
+            fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>);
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv,
-    normalizer::{ObservationNormalizer, RewardNormalizer},
+    normalizer::{ObservationNormalizer, RewardNormalizer, RunningMoments},
     render::Scene,
 };
 
@@ -17,6 +17,8 @@ pub struct Normalize<V> {
     /// True if each reset and step updates the statistics.
     training: bool,
     batch: StepBatch,
+    /// The moments of observations and rewards at the last exchange with other batches.
+    exchanged: [Option<RunningMoments>; 2],
     /// Memory for the raw observations and the discounted returns of the next update of the statistics.
     observed: Vec<f32>,
     returns: Vec<f64>,
@@ -65,8 +67,9 @@ impl<V: VectorEnv> Normalize<V> {
         }
         check(&inner, observations.as_ref(), rewards.as_ref())?;
         let batch = inner.checked_batch()?.clone();
-        let (observed, returns) = (Vec::new(), Vec::new());
-        let mut wrapped = Self { inner, observations, rewards, training: false, batch, observed, returns };
+        let (observed, returns, exchanged) = (Vec::new(), Vec::new(), [None, None]);
+        let mut wrapped = Self { inner, observations, rewards, training: false, batch, exchanged, observed, returns };
+        wrapped.begin_exchange();
         wrapped.reset(0)?;
         Ok(wrapped)
     }
@@ -80,6 +83,12 @@ impl<V: VectorEnv> Normalize<V> {
     #[must_use]
     pub fn reward_normalizer(&self) -> Option<&RewardNormalizer> {
         self.rewards.as_ref()
+    }
+
+    /// Takes the current moments as those of the last exchange.
+    fn begin_exchange(&mut self) {
+        let observations = self.observations.as_ref().map(|normalizer| normalizer.moments.clone());
+        self.exchanged = [observations, self.rewards.as_ref().map(|normalizer| normalizer.moments.clone())];
     }
 
     /// Updates the statistics and the `chosen` rows after a reset of these environments.
@@ -183,6 +192,17 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         self.observations.as_ref()
     }
 
+    fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>) {
+        let [observations, rewards] = &mut self.exchanged;
+        if let (Some(normalizer), Some(before)) = (&mut self.observations, observations) {
+            normalizer.moments.exchange(before, gather);
+        }
+        if let (Some(normalizer), Some(before)) = (&mut self.rewards, rewards) {
+            normalizer.moments.exchange(before, gather);
+        }
+        self.inner.exchange_statistics(gather);
+    }
+
     fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError> {
         let outcome = self.inner.reset(seed).map(|_| ());
         self.restarted(outcome, |_| true)
@@ -238,6 +258,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         self.rewards = statistics.rewards;
         self.training = statistics.training;
         self.batch = batch;
+        self.begin_exchange();
         Ok(())
     }
 }

@@ -62,6 +62,17 @@ class Sampler(gymnasium.Env):
         return self.observation_space.sample(), float(contained), False, self.steps == 5, self.info()
 
 
+# What is no flag.
+FLAGS = {"text_flag": "False", "array_flag": np.array([False]), "nan_flag": float("nan")}
+
+
+class Silent(Exception):
+    """Has no text."""
+
+    def __str__(self):
+        raise OSError
+
+
 class Faulty(gymnasium.Env):
     """Does something wrong at one step."""
 
@@ -93,7 +104,22 @@ class Faulty(gymnasium.Env):
             case "die":
                 os.kill(os.getpid(), 9)
             case "exit":
+                os._exit(5)
+            case "leave":
                 sys.exit(5)
+            case "number_as_text":
+                reward = "3.0"
+            case "surrogate":
+                raise ValueError("half a letter: \ud800")
+            case "no_text":
+                raise Silent
+            case "fork_returns":
+                if os.fork() == 0:
+                    time.sleep(0.2)
+                    observation = np.full(2, np.nan, np.float32)
+                else:
+                    time.sleep(0.5)
+                    raise ValueError("the parent goes on")
             case "hang":
                 time.sleep(1000)
             case "print":
@@ -118,9 +144,13 @@ class Faulty(gymnasium.Env):
     def step(self, action):
         self.steps += 1
         observation, reward = np.full(2, 0.5, np.float32), 1.0
+        truncated, info = False, {}
         if self.where == "step" and self.steps == self.at:
             observation, reward = self.wrong(observation, reward)
-        return observation, reward, self.steps % 10 == 0, False, {}
+            truncated = FLAGS.get(self.fault, False)
+            if self.fault == "late_mask":
+                info = {"action_mask": np.ones(2, bool)}
+        return observation, reward, self.steps % 10 == 0, truncated, info
 
 
 class Painter(Sampler):

@@ -70,7 +70,7 @@ impl<P: Policy<Observation = Observation>> Player<P> {
     /// Samples actions from the policy's distributions instead of taking the most probable ones.
     #[must_use]
     pub fn stochastic(self, seed: u64) -> Self {
-        Self { streams: Some(streams::actions(seed, self.num_envs)), ..self }
+        Self { streams: Some(streams::actions(seed, 0, self.num_envs)), ..self }
     }
 
     /// Chooses an action for each observation (shape `[N, D]`, as the environments give them), and returns the actions

@@ -6,6 +6,7 @@ use crate::{
     advantage::Gae,
     config::A2cConfig,
     loss::{Entropy, Objective, PolicyGradient, Value, ValueClip},
+    ranks::Ranks,
     source::RolloutLength,
 };
 
@@ -27,6 +28,7 @@ impl Recipe {
                 .with(config.value_weight, Value { clip: ValueClip::Off })
                 .with(config.entropy_weight, Entropy),
             trust_region: None,
+            ranks: Ranks::default(),
         };
         recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }

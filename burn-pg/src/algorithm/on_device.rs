@@ -54,6 +54,7 @@ impl Recipe {
         let reasons = [
             (!config.rollout.on_device, "`rollout.on_device` is false"),
             (config.rollout.overlap, "`rollout.overlap` is true"),
+            (!self.ranks.is_alone(), "several ranks train together"),
             (config.env.normalize_observations, "observations are normalised"),
             (config.env.normalize_rewards, "rewards are normalised"),
             (config.algorithm.normalize_values(), "values are normalised"),

@@ -6,6 +6,7 @@ use crate::{
     advantage::Gae,
     config::PpoConfig,
     loss::{Entropy, Objective, PpoClip, Value, ValueClip},
+    ranks::Ranks,
     source::RolloutLength,
 };
 
@@ -28,6 +29,7 @@ impl Recipe {
                 .with(config.value_weight, Value { clip })
                 .with(config.entropy_weight, Entropy),
             trust_region: None,
+            ranks: Ranks::default(),
         };
         recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }

@@ -20,6 +20,7 @@ use crate::{
     loss::{ContextPart, LossSpec, LossTerm, Objective},
     optim::Schedule,
     policy::{ActorCritic, Observation, Policy},
+    ranks::Ranks,
     run::{Parts, Trainer},
     source::{Batch, Collector, HostSource, OffDevice, Reference, RolloutLength, ValueNormalizer, streams},
     update::{Epochs, Learner, TrustRegion, TrustRegionUpdate, Update},
@@ -54,6 +55,8 @@ pub struct Recipe {
     pub objective: Objective,
     /// The trust-region step of the policy, if there is one; `objective` then trains the critic only.
     pub trust_region: Option<TrustRegion>,
+    /// The ranks that train together.
+    pub ranks: Ranks,
 }
 
 impl Recipe {
@@ -211,6 +214,16 @@ impl Recipe {
     ) -> Result<Trainer<P>, Error> {
         let Config { run, env, rollout, algorithm, network, optimiser, .. } = &**config;
         let (num_envs, seed) = (env.num_envs, run.seed);
+        if !num_envs.is_multiple_of(self.ranks.count()) {
+            return Err(ConfigError::EnvsOfRanks { num_envs, ranks: self.ranks.count() }.into());
+        }
+        let num_envs = num_envs / self.ranks.count();
+        if !self.ranks.is_alone() && self.trust_region.is_some() {
+            return Err(Error::NotOnRanks { what: "a trust region" });
+        }
+        if !self.ranks.is_alone() && rollout.overlap {
+            return Err(Error::NotOnRanks { what: "`rollout.overlap`" });
+        }
         if envs.num_envs() != num_envs {
             return Err(ConfigError::EnvCount { num_envs, given: envs.num_envs() }.into());
         }
@@ -231,7 +244,7 @@ impl Recipe {
                 return Err(Error::OffDevice(reason));
             }
             Err(reason) => {
-                let mut collector = Collector::new(envs, self.length, seed, device)?;
+                let mut collector = Collector::on_rank(&self.ranks, envs, self.length, seed, device)?;
                 collector = collector.with_sequences(network.recurrence.sequences());
                 if let Some(size) = rollout.block_size {
                     collector = collector.with_block_size(size);
@@ -246,6 +259,7 @@ impl Recipe {
                 max_grad_norm: optimiser.max_grad_norm,
                 normalize_advantages: algorithm.normalize_advantages(),
                 micro_batch_size: algorithm.micro_batch_size(),
+                ranks: self.ranks.clone(),
                 ..Learner::new(self.objective, optimiser.kind.build())
             },
             learning_rate: optimiser.learning_rate,
@@ -263,7 +277,7 @@ impl Recipe {
                 Some(region) => Box::new(TrustRegionUpdate { region, critic: epochs }),
             },
         };
-        Trainer::new(parts, config, device)
+        Ok(Trainer::new(parts, config, device)?.with_ranks(self.ranks))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     advantage::{Bootstrap, RewardToGo},
     config::ReinforceConfig,
     loss::{Entropy, Objective, PolicyGradient},
+    ranks::Ranks,
     source::RolloutLength,
 };
 
@@ -25,6 +26,7 @@ impl Recipe {
             estimator: Box::new(RewardToGo { gamma: config.gamma, baseline: false, bootstrap: Bootstrap::Zero }),
             objective: Objective::new().with(1.0, PolicyGradient).with(config.entropy_weight, Entropy),
             trust_region: None,
+            ranks: Ranks::default(),
         };
         recipe.with_choices(config.gamma, config.estimator, &config.loss)
     }

@@ -6,6 +6,7 @@ use crate::{
     advantage::Gae,
     config::TrpoConfig,
     loss::{Entropy, Objective, Surrogate, Value, ValueClip},
+    ranks::Ranks,
     source::RolloutLength,
 };
 
@@ -23,6 +24,7 @@ impl Recipe {
             length: RolloutLength::Steps(num_steps),
             estimator: Box::new(Gae { gamma: config.gamma, lambda: config.gae_lambda }),
             objective: Objective::new().with(config.value_weight, Value { clip: ValueClip::Off }),
+            ranks: Ranks::default(),
             trust_region: Some(TrustRegion {
                 objective: Objective::new().with(1.0, Surrogate).with(config.entropy_weight, Entropy),
                 spec: config.trust_region,

@@ -120,6 +120,16 @@ pub enum ConfigError {
         /// Number of environments given.
         given: usize,
     },
+    /// The environments cannot be shared by the ranks.
+    #[error(
+        "`env.num_envs` is {num_envs}; it must be a multiple of the {ranks} ranks, which have as many environments each"
+    )]
+    EnvsOfRanks {
+        /// `env.num_envs`
+        num_envs: usize,
+        /// Number of ranks.
+        ranks: usize,
+    },
     /// Several errors at once.
     #[error("{}", listed(.0))]
     Several(Vec<ConfigError>),
@@ -151,7 +161,7 @@ impl ConfigError {
             Self::Minibatches { .. } => "algorithm.num_minibatches",
             Self::TooFewSteps { .. } | Self::ShorterThanRollout { .. } => "run.total_steps",
             Self::Untrained { .. } => "algorithm.loss",
-            Self::EnvCount { .. } => "env.num_envs",
+            Self::EnvCount { .. } | Self::EnvsOfRanks { .. } => "env.num_envs",
             Self::Several(_) => return None,
         })
     }

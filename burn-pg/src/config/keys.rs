@@ -22,7 +22,7 @@ const ALIASES: [(&str, &[&str]); 22] = [
     ("algorithm.num_minibatches", &["batch_size", "minibatch_size"]),
     ("algorithm.trust_region", &["cg_damping", "cg_max_steps"]),
     ("algorithm.value_weight", &["value_coef", "vf_coef"]),
-    ("env.name", &["env_id", "environment_id"]),
+    ("env.name", &["env_id", "environment_id", "id"]),
     ("env.num_envs", &["n_envs"]),
     ("env.normalize_observations", &["normalize"]),
     ("evaluation.episodes", &["eval_episodes", "n_eval_episodes"]),

@@ -53,6 +53,22 @@ pub enum Error {
     /// The ranks of the run cannot go on together.
     #[error(transparent)]
     Ranks(#[from] SyncError),
+    /// Something that only one rank can do.
+    #[error("several ranks cannot train with {what}")]
+    NotOnRanks {
+        /// What is not possible.
+        what: &'static str,
+    },
+    /// Another rank has failed in an update, which this rank therefore skips too. The weights are unchanged.
+    #[error("update {update}: rank {rank} has failed")]
+    OtherRank {
+        /// The update, counted from 1.
+        update: u64,
+        /// The rank.
+        rank: usize,
+        /// True if that rank can go on.
+        goes_on: bool,
+    },
     /// An environment failed in an update. The weights are unchanged.
     #[error("update {update}, after {env_steps} environment steps: {source}")]
     EnvInUpdate {

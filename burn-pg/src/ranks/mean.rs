@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Element};
 
-use super::Ranks;
+use super::{Ranks, Topic};
 use crate::kernel::host::Real;
 
 impl Ranks {
@@ -10,13 +10,13 @@ impl Ranks {
     /// samples; 0 if it has none, whatever the means are.
     pub(crate) fn average<T: Real + Element>(&self, mass: f64, metrics: &mut [f64], gradient: &mut [T]) {
         let mut sums: Vec<f64> = metrics.iter().map(|metric| weighted(mass, *metric)).chain([mass]).collect();
-        self.add_up(&mut sums);
+        self.add_up(Topic::Gradient, &mut sums);
         let total = sums.pop().expect("the mass is the last number");
         metrics.iter_mut().zip(sums).for_each(|(metric, sum)| *metric = sum / total);
         let share = mass / total;
         if T::DTYPE == DType::F64 {
             let mut numbers: Vec<f64> = gradient.iter().map(|&value| weighted(share, value.double())).collect();
-            self.add_up(&mut numbers);
+            self.add_up(Topic::Gradient, &mut numbers);
             gradient.iter_mut().zip(numbers).for_each(|(value, sum)| *value = T::of(sum));
         } else {
             #[allow(clippy::cast_possible_truncation)] // training uses single precision
@@ -37,7 +37,7 @@ impl Ranks {
             let terms = [weight, weight * weight, weight * value, weight * value * value];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
-        self.add_up(&mut sums);
+        self.add_up(Topic::Advantages, &mut sums);
         let [total, squares, of_values, of_squares] = sums;
         let (mean, freedom) = (of_values / total, total - squares / total);
         // A single value has no standard deviation and stays as it is.
@@ -116,7 +116,7 @@ mod tests {
                 return (f64::NAN, None);
             }
             let mut sums = [1.0];
-            ranks.add_up(&mut sums);
+            ranks.add_up(Topic::End, &mut sums);
             (sums[0], ranks.check().err())
         });
         assert!(lost[0].0.is_nan());

@@ -15,7 +15,7 @@ mod share;
 mod threads;
 
 use std::{
-    fmt,
+    fmt, iter,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -58,6 +58,19 @@ pub trait GradientSync: Send + Sync {
     }
 }
 
+/// What numbers are about that ranks exchange: all must be about the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    Gradient,
+    Advantages,
+    Samples,
+    Rollout,
+    Statistics,
+    Returns,
+    Outcome,
+    End,
+}
+
 /// Why ranks cannot go on together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +78,12 @@ pub enum SyncError {
     /// A rank has ended.
     #[error("rank {rank} has ended")]
     Lost {
+        /// The rank.
+        rank: usize,
+    },
+    /// A rank is at another place of its run.
+    #[error("rank {rank} is at another place of its run: the ranks differ in what they train")]
+    OutOfStep {
         /// The rank.
         rank: usize,
     },
@@ -135,16 +154,20 @@ impl Ranks {
     }
 
     /// Returns numbers of all ranks, in the order of the ranks; `None` after a failure.
-    pub(crate) fn gather(&self, numbers: &[f64]) -> Option<Vec<Vec<f64>>> {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let all = self.noted(self.sync.all_gather(&bytes))?;
+    pub(crate) fn gather(&self, topic: Topic, numbers: &[f64]) -> Option<Vec<Vec<f64>>> {
         let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        Some(all.iter().map(|bytes| bytes.chunks_exact(8).map(number).collect()).collect())
+        let bytes: Vec<u8> =
+            iter::once(topic as u8).chain(numbers.iter().flat_map(|number| number.to_le_bytes())).collect();
+        let numbers_of = |(rank, bytes): (usize, &Vec<u8>)| match bytes.split_first() {
+            Some((&of_rank, numbers)) if of_rank == topic as u8 => Ok(numbers.chunks_exact(8).map(number).collect()),
+            _ => Err(SyncError::OutOfStep { rank }),
+        };
+        self.noted(self.sync.all_gather(&bytes).and_then(|all| all.iter().enumerate().map(numbers_of).collect()))
     }
 
     /// Adds up numbers over all ranks, in the order of the ranks. They are NaN after a failure.
-    pub(crate) fn add_up(&self, numbers: &mut [f64]) {
-        let all = self.gather(numbers);
+    pub(crate) fn add_up(&self, topic: Topic, numbers: &mut [f64]) {
+        let all = self.gather(topic, numbers);
         let fits = |all: &Vec<Vec<f64>>| all.iter().all(|of_rank| of_rank.len() == numbers.len());
         let Some(all) = all.filter(fits) else { return numbers.fill(f64::NAN) };
         numbers.fill(0.0);

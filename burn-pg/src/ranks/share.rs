@@ -1,6 +1,6 @@
 //! Which samples of a minibatch are those of a rank.
 
-use super::Ranks;
+use super::{Ranks, Topic};
 
 /// How samples of all ranks are counted, and which of them this rank has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Share {
     /// Returns the share of this rank, which has `units` units; `in_turn` is the number N of its environments if unit i comes
     /// from environment `i % N`. `None` after a failure.
     pub fn new(ranks: &Ranks, units: usize, in_turn: Option<usize>) -> Option<Self> {
-        let all = ranks.gather(&[units as f64, in_turn.map_or(0.0, |envs| envs as f64)])?;
+        let all = ranks.gather(Topic::Samples, &[units as f64, in_turn.map_or(0.0, |envs| envs as f64)])?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // numbers of samples
         let counts: Vec<usize> = all.iter().map(|numbers| numbers.first().map_or(0, |&units| units as usize)).collect();
         let is_alike = all.iter().all(|numbers| *numbers == all[0]);

@@ -32,6 +32,7 @@ impl Recovery {
             | Error::Policy { .. }
             | Error::Unscored { .. }
             | Error::NonFinite { .. } => (faults.numbers == OnNumbers::Skip).then_some(Self::Skip),
+            Error::OtherRank { goes_on: true, .. } => Some(Self::Skip),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The training loop, and runs in a directory: checkpoints, resume, metrics, observers.
 
 mod agent;
+mod agreement;
 mod ahead;
 pub mod checkpoint;
 pub mod directory;

@@ -15,6 +15,7 @@ use crate::{
     loss::ContextPart,
     optim::count_parameters,
     policy::Policy,
+    ranks::Ranks,
     source::{EnvSource, Episode, Experience, Source},
     update::{Improved, Unfused, Update, UpdateContext},
 };
@@ -61,6 +62,7 @@ where
     pub(super) ahead: Option<Ahead<P, S::Samples>>,
     /// The policy that collects the next rollout, if it is not the current one.
     pub(super) behind: Option<P>,
+    pub(super) ranks: Ranks,
 }
 
 impl<P: Policy, S: Source<P>> Trainer<P, S> {
@@ -91,6 +93,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
             seen: Seen::of(&parts.source),
             ahead: None,
             behind: None,
+            ranks: Ranks::default(),
             parts,
             config: config.clone(),
             device: device.clone().autodiff(),
@@ -176,7 +179,8 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
         self.update += 1;
         let progress = self.env_steps() as f64 / self.horizon() as f64;
         let context = UpdateContext { update: self.update, progress };
-        let experience = self.next_experience(context)?;
+        let experience = self.next_experience(context);
+        let experience = self.agreed(experience)?;
         experience.check::<P>(self.update, &self.parts.source.name())?;
         self.parts.update.check(&experience.parts::<P>(&self.announced))?;
         let Experience { samples, explained_variance, metrics: of_source } = experience;

@@ -59,7 +59,7 @@ impl<P: Policy, S: Source<P>> Trainer<P, S> {
                     each(self, Err(&fault))
                 }
             };
-            if flow.is_break() {
+            if self.any_rank(flow.is_break())? {
                 break;
             }
         }

@@ -268,7 +268,7 @@ impl SavedSize {
     /// Measures what saving one more environment takes: saves one and three environments after a few steps, and
     /// compares. `make` creates the given number of environments.
     pub fn measure(make: impl Fn(usize) -> Result<Box<dyn VectorEnv>, EnvError>) -> Result<Self, EnvError> {
-        let ([one, three], streams) = ([of_saved(make(1)?)?, of_saved(make(3)?)?], streams::actions(0, 1));
+        let ([one, three], streams) = ([of_saved(make(1)?)?, of_saved(make(3)?)?], streams::actions(0, 0, 1));
         let stream = serde_json::to_string(&streams[0]).map_or(0, |text| text.len()) as u64;
         let [values, text] = [0, 1].map(|i| three[i].saturating_sub(one[i]) / 2);
         Ok(Self { values, text: text + stream + 1 })

@@ -68,10 +68,14 @@ impl Rollout {
         }
     }
 
-    /// Updates `normalizer` with the returns of the steps to learn from, then normalises values and returns with it.
-    pub(super) fn normalize_values(&mut self, normalizer: &mut ValueNormalizer) {
+    /// Returns the returns of the steps to learn from.
+    pub(super) fn learnt_returns(&self) -> Vec<f64> {
         let learnt = self.returns.iter().zip(&self.valid).filter(|(_, valid)| **valid);
-        normalizer.update(&learnt.map(|(value, _)| *value).collect::<Vec<f32>>());
+        learnt.map(|(&value, _)| value.into()).collect()
+    }
+
+    /// Normalises values and returns.
+    pub(super) fn normalize_values(&mut self, normalizer: &ValueNormalizer) {
         normalizer.normalize(&mut self.values);
         normalizer.normalize(&mut self.returns);
     }

@@ -18,9 +18,9 @@ const INITIALISERS: u32 = 6;
 const EPISODES: u32 = 7;
 const SELECTION: u32 = 8;
 
-/// Returns one stream per environment, to sample its actions from.
-pub(crate) fn actions(seed: u64, num_envs: usize) -> Vec<ActionStream> {
-    (0..).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env]).into()).collect()
+/// Returns one stream per environment, to sample its actions from. The environments are counted from `first`.
+pub(crate) fn actions(seed: u64, first: usize, num_envs: usize) -> Vec<ActionStream> {
+    (0..).skip(first).take(num_envs).map(|env| EnvRng::stream(seed, &[ACTIONS, env]).into()).collect()
 }
 
 /// The stream that shuffles minibatches.

@@ -3,6 +3,8 @@
 use burn_pg_envs::wrapper::RunningMoments;
 use serde::{Deserialize, Serialize};
 
+use crate::ranks::{Ranks, Topic};
+
 /// Added to the variance before the square root.
 const EPSILON: f64 = 1e-8;
 
@@ -39,6 +41,12 @@ impl ValueNormalizer {
     /// Updates the mean and the variance with returns.
     pub fn update(&mut self, returns: &[f32]) {
         self.moments.update(returns);
+    }
+
+    /// Updates the mean and the variance with the returns of all ranks.
+    pub(crate) fn update_over(&mut self, ranks: &Ranks, returns: Vec<f64>) {
+        let all = if ranks.is_alone() { None } else { ranks.gather(Topic::Returns, &returns) };
+        self.moments.update(&all.map_or(returns, |all| all.concat()));
     }
 
     /// Normalises values or returns in place.

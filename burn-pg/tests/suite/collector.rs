@@ -14,6 +14,7 @@ use burn_pg::{
     evaluate,
     loss::{Objective, PolicyGradient},
     policy::{ActorCritic, NetworkSpec, Observation, Policy, Prediction},
+    ranks::Ranks,
     source::{Batch, Collector, Rollout, RolloutLength},
 };
 
@@ -310,6 +311,7 @@ fn invalid_steps_do_not_count_in_explained_variance() {
         estimator: Box::new(RewardToGo { gamma: 1.0, baseline: true, bootstrap: Bootstrap::Zero }),
         objective: Objective::new().with(1.0, PolicyGradient),
         trust_region: None,
+        ranks: Ranks::default(),
     };
     let policy = |_: &EnvSpec, _: &mut EnvRng, device: &Device| {
         Ok(Probe { logits: Param::from_tensor(Tensor::from_floats([-50.0, 50.0], device)) })

@@ -19,6 +19,7 @@ use crate::{
     distribution::{ActionStream, Distribution},
     policy::{HostPolicy, Observation, Policy, Prediction},
     profile::{Phase, during},
+    ranks::Ranks,
     source::{Episode, Rollout, observe, streams},
 };
 
@@ -48,6 +49,9 @@ pub struct Collector {
     /// Number of restarts of environments after failures, each with a new stream.
     pub(super) restarts: u32,
     pub(super) env_steps: u64,
+    /// The ranks of the run, and the number of the environments of the ranks before this one.
+    pub(super) ranks: Ranks,
+    pub(super) first: usize,
     /// False if a policy on a GPU has no copy that acts on the host.
     is_copied: bool,
 }
@@ -60,18 +64,30 @@ impl Collector {
     /// # Errors
     /// [`EnvError::Failed`] if an environment cannot be reset; [`EnvError::BatchLen`] or [`EnvError::Spec`] if custom
     /// environments break their contract.
-    pub fn new(
+    pub fn new(envs: Box<dyn VectorEnv>, length: RolloutLength, seed: u64, device: &Device) -> Result<Self, EnvError> {
+        Self::on_rank(&Ranks::default(), envs, length, seed, device)
+    }
+
+    /// Creates the collector of one of several `ranks`, which all have as many environments: those of this rank follow
+    /// those of the ranks before it, and have the seeds and the random streams that they would have in one batch. Steps and
+    /// episodes are those of all ranks; statistics of observations and rewards are combined after each rollout.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on_rank(
+        ranks: &Ranks,
         mut envs: Box<dyn VectorEnv>,
         length: RolloutLength,
         seed: u64,
         device: &Device,
     ) -> Result<Self, EnvError> {
+        let first = ranks.rank() * envs.num_envs();
         envs.spec().check()?;
-        envs.reset(seed)?;
+        envs.reset(seed.wrapping_add(first as u64))?;
         envs.checked_batch()?;
         let actions = ActionBuffer::new(&envs.spec().action_space);
         Ok(Self {
-            streams: streams::actions(seed, envs.num_envs()),
+            streams: streams::actions(seed, first, envs.num_envs()),
             taken: actions,
             rollout: Rollout::of_spec(envs.num_envs(), envs.spec()),
             block_size: default_block_size(envs.num_envs()),
@@ -87,6 +103,8 @@ impl Collector {
             restarts: 0,
             device: device.clone().without_autodiff(),
             env_steps: 0,
+            ranks: ranks.clone(),
+            first,
             is_copied: true,
         })
     }
@@ -135,7 +153,7 @@ impl Collector {
         self.env_steps
     }
 
-    /// Largest number of environment steps of a rollout, over all environments; `None` if rollouts are whole episodes
+    /// Largest number of environment steps of a rollout, over all environments of all ranks; `None` if rollouts are whole episodes
     /// without a time limit.
     #[must_use]
     pub fn longest_rollout(&self) -> Option<u64> {
@@ -143,7 +161,7 @@ impl Collector {
             RolloutLength::Steps(steps) => steps as u64,
             RolloutLength::Episodes => self.envs.spec().max_episode_steps?.into(),
         };
-        Some(steps * self.envs.num_envs() as u64)
+        Some(steps * (self.envs.num_envs() * self.ranks.count()) as u64)
     }
 
     /// The normaliser of the observations, if they are normalised.
@@ -191,7 +209,16 @@ impl Collector {
     /// invalid, [`Error::Policy`] if the policy's output is not a distribution, [`Error::Execution`] if the device
     /// fails. These errors do not name the update: [`EnvSource`](crate::source::EnvSource) adds it.
     pub fn collect<P: Policy<Observation = Observation>>(&mut self, policy: &P) -> Result<&mut Rollout, Error> {
-        self.ended.clear();
+        let (before, mut endings) = (self.env_steps, Endings::default());
+        let recorded = self.record(policy, &mut endings);
+        // Episodes that ended in a rollout that fails also count.
+        self.exchange(before, &endings.ended);
+        recorded?;
+        Ok(&mut self.rollout)
+    }
+
+    /// Records the next rollout, and the episodes that end in it.
+    fn record<P: Policy<Observation = Observation>>(&mut self, policy: &P, endings: &mut Endings) -> Result<(), Error> {
         if self.recurrent.is_none() {
             self.begin(policy.state_len());
         }
@@ -200,35 +227,28 @@ impl Collector {
         }
         self.rollout.clear();
         self.streams.iter_mut().for_each(ActionStream::begin_rollout);
-        let num_envs = self.rollout.num_envs;
         if self.length == RolloutLength::Episodes {
             self.begin_episodes()?;
             self.recurrent().begins.fill(true);
         }
-        let (on_host, mut endings) = (self.host_policy(policy), Endings::default());
-        let played = match &on_host {
-            Some(on_host) => self.play_on_host(on_host, &mut endings),
-            None => self.play_on_device(policy, &mut endings),
-        };
-        // Episodes that ended in a rollout that fails also count.
-        for ended in &endings.ended {
-            self.episodes.push(ended.episode_return, ended.length);
-            self.ended.push(ended.episode(num_envs));
+        let on_host = self.host_policy(policy);
+        match &on_host {
+            Some(on_host) => self.play_on_host(on_host, endings)?,
+            None => self.play_on_device(policy, endings)?,
         }
-        played?;
         let values = match on_host {
-            None => during(Phase::Inference, || self.values_of_unseen(policy, &endings))?,
+            None => during(Phase::Inference, || self.values_of_unseen(policy, endings))?,
             Some(on_host) => {
-                let unseen = self.unseen(&endings)?;
+                let unseen = self.unseen(endings)?;
                 during(Phase::Inference, || {
                     self.rollout.values = on_host.values(&self.rollout.observations.flat()).unwrap_or_default();
                     on_host.values(&unseen)
                 })
             }
         };
-        self.bootstrap(values, &endings);
+        self.bootstrap(values, endings);
         self.is_complete = true;
-        Ok(&mut self.rollout)
+        Ok(())
     }
 
     /// Returns a copy of the policy that acts without tensors, if there is one.
@@ -254,8 +274,13 @@ impl Collector {
     pub fn restart(&mut self, env: usize) {
         self.restarts += 1;
         // The error can be ignored: the next rollout resets the environment, and returns an error if that fails.
-        let _ = self.envs.restart(env, streams::restart_seed(self.seed, self.restarts));
+        let _ = self.envs.restart(env, streams::restart_seed(self.own_seed(), self.restarts));
         self.is_complete = false;
+    }
+
+    /// The seed of the first environment of this rank.
+    fn own_seed(&self) -> u64 {
+        self.seed.wrapping_add(self.first as u64)
     }
 
     /// Creates the recurrent state, of `state_len` elements per environment, and the history.
@@ -280,7 +305,7 @@ impl Collector {
     fn begin_episodes(&mut self) -> Result<(), EnvError> {
         let all = vec![true; self.envs.num_envs()];
         if let Err(EnvError::Unsupported { .. }) = self.envs.reset_where(&all).map(|_| ()) {
-            self.envs.reset(streams::episodes_seed(self.seed, self.env_steps, self.restarts))?;
+            self.envs.reset(streams::episodes_seed(self.own_seed(), self.env_steps, self.restarts))?;
         }
         self.envs.checked_batch().map(|_| ())
     }

@@ -6,6 +6,7 @@ mod collector;
 pub(crate) mod copy;
 mod cut;
 mod endings;
+mod exchange;
 mod finite;
 mod history;
 mod length;

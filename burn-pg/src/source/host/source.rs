@@ -90,26 +90,9 @@ impl<P: Policy<Observation = Observation>> HostSource<P> {
     pub fn collector(&self) -> &Collector {
         &self.collector
     }
-}
 
-/// Prefixes of the saved tensors of the reference and of the collector.
-const PARTS: [&str; 2] = ["reference", "collector"];
-
-impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
-    type Samples = Batch;
-
-    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error> {
-        let has_critic = self.collector.check(policy)?;
-        if self.estimator.needs_values() && !has_critic {
-            return Err(Error::NoCritic);
-        }
-        let mut parts = [&ContextPart::ALWAYS[..], &[ContextPart::Returns]].concat();
-        parts.extend(has_critic.then_some([ContextPart::Values, ContextPart::OldValues]).into_iter().flatten());
-        parts.extend(self.reference.is_some().then_some(ContextPart::ReferenceLogProbs));
-        Ok(parts)
-    }
-
-    fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+    /// Collects a rollout, whose advantages and returns are then those of its rewards.
+    fn prepare(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Prepared, Error> {
         let Self { collector, estimator, reference, values, .. } = self;
         let (update, env_steps) = (context.update, collector.env_steps());
         if let Err(error) = collector.collect(policy) {
@@ -141,6 +124,45 @@ impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
         rollout.check_targets(&targets, update)?;
         let explained_variance = explained_by_values(rollout, &targets);
         rollout.set_targets(&targets);
+        Ok(Prepared { order, observations, explained_variance, metrics })
+    }
+}
+
+/// A rollout with advantages and returns, besides its rows.
+struct Prepared {
+    order: Order,
+    observations: Observation,
+    explained_variance: Option<f64>,
+    metrics: Vec<(&'static str, f64)>,
+}
+
+/// Prefixes of the saved tensors of the reference and of the collector.
+const PARTS: [&str; 2] = ["reference", "collector"];
+
+impl<P: Policy<Observation = Observation>> Source<P> for HostSource<P> {
+    type Samples = Batch;
+
+    fn check(&self, policy: &P) -> Result<Vec<ContextPart>, Error> {
+        let has_critic = self.collector.check(policy)?;
+        if self.estimator.needs_values() && !has_critic {
+            return Err(Error::NoCritic);
+        }
+        let mut parts = [&ContextPart::ALWAYS[..], &[ContextPart::Returns]].concat();
+        parts.extend(has_critic.then_some([ContextPart::Values, ContextPart::OldValues]).into_iter().flatten());
+        parts.extend(self.reference.is_some().then_some(ContextPart::ReferenceLogProbs));
+        Ok(parts)
+    }
+
+    fn collect(&mut self, policy: &P, context: &CollectContext<'_>) -> Result<Experience<Batch>, Error> {
+        let prepared = self.prepare(policy, context);
+        let Self { collector, values, .. } = self;
+        let ranks = collector.ranks.clone();
+        let rollout = collector.rollout_mut();
+        if let Some(values) = values {
+            // Other ranks wait for the returns of this one, even if it has failed.
+            values.update_over(&ranks, if prepared.is_ok() { rollout.learnt_returns() } else { Vec::new() });
+        }
+        let Prepared { order, observations, explained_variance, metrics } = prepared?;
         if let Some(values) = values {
             rollout.normalize_values(values);
         }

@@ -5,6 +5,9 @@ import os
 import socket
 import struct
 
+# True in a process that an environment has forked.
+has_forked = False
+
 # How often a request is looked for.
 LOOKS = range(100) if hasattr(socket, "MSG_DONTWAIT") and hasattr(os, "sched_yield") else ()
 
@@ -29,8 +32,13 @@ class Channel:
         self.socket.settimeout(None)
         if hasattr(os, "register_at_fork"):
             # A process that an environment forks must neither answer nor keep the socket open.
-            os.register_at_fork(after_in_child=self.socket.close)
+            os.register_at_fork(after_in_child=self.leave)
         self.send = self.socket.sendall
+
+    def leave(self):
+        global has_forked
+        has_forked = True
+        self.socket.close()
 
     def next(self):
         """Returns the next request, or nothing if burn-pg has closed the connection.

@@ -14,15 +14,31 @@ class TooOld(Exception):
     """Python or Gymnasium is too old."""
 
 
+# The most characters of a message, and of a traceback.
+LONGEST = 8_000
+
+
 def explain(error):
     """Returns what went wrong, in the form that burn-pg reads."""
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    text = str(error) or type(error).__name__
+    try:
+        text = str(error) or type(error).__name__
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+    except Exception as other:
+        # Its text cannot be made.
+        text = f"(its message cannot be shown: {type(other).__name__})"
+        lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__name__}: {text}\n"]
     missing, cause = None, error
     while cause is not None and missing is None:
         missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return {"kind": type(error).__name__, "message": text, "traceback": "".join(lines), "missing": missing}
+    return {"kind": type(error).__name__, "message": short(text), "traceback": short("".join(lines)), "missing": missing}
+
+
+def short(text):
+    """Leaves out the middle of a long text, and what is no Unicode."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}\n[...]\n{text[-LONGEST // 2 :]}"
+    return text.encode("utf-8", "replace").decode()
 
 
 def too_old():
@@ -65,6 +81,7 @@ class Columns:
         first = observations.map(shared.memory, layout["observations"], stride, rows)
         self.observation, self.all_observations = first
         self.final_observation, _ = observations.map(shared.memory, layout["final_observations"], stride, rows)
+        self.image = observations.images(shared.memory, layout["observations"], stride, rows)
 
 
 def answer(channel, environments, notice):
@@ -88,7 +105,7 @@ def answer(channel, environments, notice):
                 size = height.to_bytes(4, "little") + width.to_bytes(4, "little")
                 channel.send_body(b"p", size + picture[:, :, :3].astype("uint8").tobytes())
                 continue
-            except Exception as error:
+            except BaseException as error:
                 failures = {row: error}
         elif request:
             # The program asks this worker to end.
@@ -115,8 +132,10 @@ def serve(address=None, make=make, notice=lambda error: None):
         setup = json.loads(channel.read_body())
         try:
             environments = make(setup)
+            # Making may take longer than what follows.
+            channel.send(b"k")
             spec = environments.spec()
-        except Exception as error:
+        except BaseException as error:
             notice(error)
             channel.send_body(b"e", json.dumps([explain(error)]).encode())
             return "refused"

@@ -5,9 +5,12 @@ last observation has been written.
 """
 
 import importlib
+import os
 
 import gymnasium
+import numpy as np
 
+from . import channel
 from .spaces import Actions, Masks, Observations, Unsupported
 
 # Seeds are below this number, because many environments pass theirs on to generators that take no larger one.
@@ -15,6 +18,43 @@ SEEDS = 1 << 31
 
 # What is to be done with one environment.
 STEP, RESET_SEEDED, RESET, NOTHING, MAKE_ANEW, STEP_AND_RESET = range(6)
+
+
+# The modules that register the environments of a namespace. Those of other modules are named `module:Namespace/Name`.
+NAMESPACES = {"ALE": "ale_py", "MinAtar": "minatar.gym"}
+
+
+def make_registered(name, **kwargs):
+    """Makes an environment by its name."""
+    try:
+        return gymnasium.make(name, **kwargs)
+    except gymnasium.error.NamespaceNotFound:
+        namespace = name.rpartition(":")[2].partition("/")[0]
+        if namespace not in NAMESPACES:
+            raise
+        module = importlib.import_module(NAMESPACES[namespace])
+        getattr(module, "register_envs", lambda: None)()
+        return gymnasium.make(name, **kwargs)
+
+
+def number(reward):
+    if isinstance(reward, (str, bytes)):
+        raise TypeError(f"the reward is {reward!r}, which is no number")
+    return float(reward)
+
+
+def flag(name, value):
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    value = np.asarray(value)
+    if value.ndim or not (value.dtype == np.bool_ or (value.dtype.kind in "iu" and value in (0, 1))):
+        raise TypeError(f"`{name}` is {value!r}, which is no flag")
+    return bool(value)
+
+
+def outcome(reward, terminated, truncated):
+    """Returns the reward and the flags of a step, or complains."""
+    return number(reward), flag("terminated", terminated), flag("truncated", truncated)
 
 
 def wrapper(entry):
@@ -41,18 +81,18 @@ class Environments:
         if len({id(env) for env in self.envs}) < len(self.envs):
             raise Unsupported("the function returned the same environment twice; it must make a new one each time")
         self.observations, self.actions = Observations(env.observation_space), Actions(env.action_space)
-        self.masks = Masks(self.actions) if self.actions.can_be_masked() and self.has_masks(env) else None
+        self.masks = None
 
     def of_gymnasium(self):
         # The checker would warn in the log of the worker, and costs time in the first step only.
         kwargs = {"disable_env_checker": True, **self.setup["kwargs"]}
         if self.setup["render"] and "render_mode" not in kwargs:
             try:
-                return gymnasium.make(self.setup["id"], render_mode="rgb_array", **kwargs)
+                return make_registered(self.setup["id"], render_mode="rgb_array", **kwargs)
             except TypeError:
                 # The environment knows no modes.
                 pass
-        return gymnasium.make(self.setup["id"], **kwargs)
+        return make_registered(self.setup["id"], **kwargs)
 
     def make(self):
         env = self.factory()
@@ -66,6 +106,8 @@ class Environments:
         return "action_mask" in info
 
     def spec(self):
+        if self.actions.can_be_masked() and self.has_masks(self.envs[0]):
+            self.masks = Masks(self.actions)
         spec = self.envs[0].spec
         threshold = getattr(spec, "reward_threshold", None)
         return {
@@ -85,6 +127,8 @@ class Environments:
     def write_mask(self, row, info):
         if self.masks is not None:
             self.masks.write(self.columns.masks[row], info)
+        elif "action_mask" in info and self.actions.can_be_masked():
+            raise ValueError("there is an `action_mask`, and the first info had none: it must be there from the first reset on")
 
     def step_all(self):
         """Steps every environment, and resets those whose episode ends. Returns the failures, by row."""
@@ -96,14 +140,18 @@ class Environments:
             current[0] = row
             try:
                 observation, reward, terminated, truncated, info = env.step(read(actions[row]))
-                reward = float(reward)
+                if channel.has_forked:
+                    # The shared columns are those of the process that it was forked from.
+                    os._exit(0)
+                if terminated is not False or truncated is not False or type(reward) is not float:
+                    reward, terminated, truncated = outcome(reward, terminated, truncated)
                 if terminated or truncated:
                     columns.final_observation(row, observation)
                     observation, info = env.reset()
                 write(row, observation)
-                if self.masks is not None:
-                    self.masks.write(columns.masks[row], info)
-            except Exception as error:
+                if info or self.masks is not None:
+                    self.write_mask(row, info)
+            except BaseException as error:
                 failures = {**(failures or {}), row: error}
                 reward, terminated, truncated = 0.0, False, False
             rewards.append(reward)
@@ -122,7 +170,10 @@ class Environments:
                     continue
                 if todo in (STEP, STEP_AND_RESET):
                     observation, reward, terminated, truncated, info = self.envs[row].step(self.read(columns.actions[row]))
-                    columns.rewards[row] = float(reward)
+                    if channel.has_forked:
+                        os._exit(0)
+                    reward, terminated, truncated = outcome(reward, terminated, truncated)
+                    columns.rewards[row] = reward
                     columns.terminated[row], columns.truncated[row] = terminated, truncated
                     if todo == STEP_AND_RESET and (terminated or truncated):
                         columns.final_observation(row, observation)
@@ -134,7 +185,7 @@ class Environments:
                     observation, info = self.envs[row].reset(seed=seed)
                 columns.observation(row, observation)
                 self.write_mask(row, info)
-            except Exception as error:
+            except BaseException as error:
                 failures = {**(failures or {}), row: error}
         return failures
 

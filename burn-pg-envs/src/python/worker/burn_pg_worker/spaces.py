@@ -115,6 +115,8 @@ class Part:
             if self.high is not None and values.dtype not in BYTES:
                 self.check_range(values)
             view[...] = values
+        elif len(values) != len(lines):
+            raise ValueError(f"there are {len(values)} observations{place(self.path)}, and {len(lines)} environments")
         else:
             for line, value in zip(lines, values):
                 self.write(line, value)
@@ -183,10 +185,23 @@ def pick(value, path):
     return value
 
 
+def groups(space, path=()):
+    """Returns the dictionaries and tuples of a space: the keys that lead there, and how many parts each has."""
+    if isinstance(space, spaces.Dict):
+        inner = space.spaces.items()
+    elif isinstance(space, spaces.Tuple):
+        inner = enumerate(space.spaces)
+    else:
+        return []
+    inner = list(inner)
+    return [(path, len(inner))] + [group for key, part in inner for group in groups(part, (*path, key))]
+
+
 class Observations:
     """The parts of an observation space, and how they lie in the bytes of one row."""
 
     def __init__(self, space):
+        self.groups = groups(space)
         self.parts = [Part("/".join(map(str, path)), path, leaf) for path, leaf in leaves(space)]
         if not self.parts:
             raise Unsupported("the observation space has no parts")
@@ -196,6 +211,16 @@ class Observations:
         if len(self.parts) == 1 and not self.parts[0].path:
             return self.parts[0].rust
         return {"kind": "dict", "parts": [{"name": part.name, "space": part.rust} for part in self.parts]}
+
+    def images(self, buffer, offset, stride, rows):
+        """Returns a function from a row to its image in memory: channels, height, width; `None` if there is no image of
+        bytes that fill their range."""
+        (part, *others) = self.parts
+        if others or part.high != 255:
+            return lambda row: None
+        shape = (rows, *part.shape)
+        memory = np.ndarray(shape, part.dtype, buffer, offset, (stride, part.shape[1] * part.shape[2], part.shape[2], 1))
+        return lambda row: memory[row]
 
     def map(self, buffer, offset, stride, rows):
         """Returns two functions, over `rows` rows of `stride` bytes: one writes one row, the other all of them.
@@ -228,6 +253,9 @@ class Observations:
             return write_one, lambda values: part.write_all(view, lines, values)
 
         def write_parts(row, value, at=None):
+            for path, count in self.groups:
+                if len(pick(value, path)) != count:
+                    raise ValueError(f"the observation{place(path)} has {len(pick(value, path))} parts, its space {count}")
             for part, own in zip(self.parts, lines):
                 value_of_part = pick(value, part.path)
                 part.write(own[row], value_of_part if at is None else value_of_part[at])
@@ -278,6 +306,8 @@ class Actions:
     @staticmethod
     def kind(path, space):
         if isinstance(space, spaces.Discrete):
+            if space.n >= 1 << 32:
+                raise Unsupported(f"the action space{place(path)} has {space.n} actions, which is too many")
             return "discrete"
         if isinstance(space, spaces.MultiDiscrete):
             return "several"
@@ -305,10 +335,16 @@ class Actions:
     def can_be_masked(self):
         return self.rust["kind"] in ("discrete", "multi_discrete")
 
+    def refuse_structure(self):
+        """Refuses actions that `read_all` cannot read."""
+        if len(self.leaves) > 1 or self.leaves[0][0]:
+            raise Unsupported(
+                "environments that are stepped together take no dictionaries or tuples of actions: give a function that makes "
+                "one environment"
+            )
+
     def read_all(self, column):
         """Returns the actions of all rows, for environments that are stepped together."""
-        if len(self.leaves) > 1 or self.leaves[0][0]:
-            raise Unsupported("environments that are stepped together take no dictionaries or tuples of actions")
         (_, space), = self.leaves
         if isinstance(space, spaces.Discrete):
             return column[:, 0] + space.start
@@ -371,6 +407,8 @@ class Masks:
             raise ValueError("the environment gave no `action_mask` in its info, which it did before")
         parts = mask if isinstance(mask, (tuple, list)) else (mask,)
         flags = np.concatenate([np.asarray(part).ravel() for part in parts])
+        if flags.dtype != np.bool_ and not (flags.dtype.kind in "iuf" and np.isin(flags, (0, 1)).all()):
+            raise TypeError("`action_mask` has values that are no flags: they must be 0 or 1")
         if flags.shape != (self.length,):
             raise ValueError(f"`action_mask` has {flags.size} flags; the action space needs {self.length}")
         if not flags.any():

@@ -32,7 +32,9 @@ class EnvPool:
     def make(self, seed):
         import envpool
 
-        kwargs = {"env_type": "gymnasium", **self.setup["kwargs"]}
+        # Without a mode, there are no pictures; making them costs time only when they are asked for.
+        mode = {"render_mode": "rgb_array"} if self.setup["render"] else {}
+        kwargs = {"env_type": "gymnasium", **mode, **self.setup["kwargs"]}
         return envpool.make(self.setup["id"], num_envs=self.setup["envs"], seed=seed, **kwargs)
 
     def reset_all(self, seeds):
@@ -42,6 +44,12 @@ class EnvPool:
 
     def reset(self, rows):
         return self.envs.reset(rows.astype(np.int32))[0], {}
+
+    def render(self, row):
+        try:
+            return self.envs.render(env_ids=[row])[0]
+        except (NotImplementedError, RuntimeError):
+            return None
 
     def close(self):
         self.envs.close()
@@ -68,6 +76,9 @@ class Atari:
         mask = np.zeros(self.envs.num_envs, np.bool_)
         mask[rows] = True
         return self.envs.reset(options={"reset_mask": mask})[0][rows], {}
+
+    def render(self, row):
+        return None
 
     def close(self):
         self.envs.close()
@@ -110,6 +121,9 @@ class Batch:
         observations, info = self.envs.reset(options={"reset_mask": mask})
         return batch_rows(observations, rows), info
 
+    def render(self, row):
+        return None
+
     def close(self):
         """Leaves the batch open: it is the caller's."""
 
@@ -123,6 +137,14 @@ def batch_rows(batch, rows):
     return np.asarray(batch)[rows]
 
 
+def check_column(name, values, kinds, column):
+    """Refuses values of a step that are not one for each environment, or of another kind."""
+    values = np.asarray(values)
+    if values.shape != column.shape or values.dtype.kind not in kinds:
+        what = f"the shape {values.shape} and the type {values.dtype}"
+        raise TypeError(f"`{name}` of a step has {what}; it must have the shape {column.shape} and the type {column.dtype}")
+
+
 class Environments:
     """All environments, each with a row in the shared columns."""
 
@@ -132,10 +154,12 @@ class Environments:
             raise Unsupported("wrappers are for environments of `gym:`; those of `envpool:` and `ale:` take `kwargs`")
         self.envs = envs or {"envpool": EnvPool, "ale": Atari}[setup["kind"]](setup)
         self.observations, self.actions = Observations(self.envs.observation_space), Actions(self.envs.action_space)
-        is_masked = self.actions.can_be_masked() and isinstance(self.envs, Batch) and self.envs.has_masks()
-        self.masks = Masks(self.actions) if is_masked else None
+        self.actions.refuse_structure()
+        self.masks = None
 
     def spec(self):
+        if self.actions.can_be_masked() and isinstance(self.envs, Batch) and self.envs.has_masks():
+            self.masks = Masks(self.actions)
         return {
             "observation_space": self.observations.to_rust(),
             "action_space": self.actions.to_rust(),
@@ -160,7 +184,7 @@ class Environments:
                 for row in ended:
                     final_observation(row, observations, row)
                 self.reset(ended)
-        except Exception as error:
+        except BaseException as error:
             return self.failures(error)
         return None
 
@@ -169,6 +193,9 @@ class Environments:
         columns = self.columns
         actions = self.actions.read_all(columns.actions)
         observations, rewards, terminated, truncated, info = self.envs.envs.step(actions)
+        check_column("rewards", rewards, "iuf", columns.rewards)
+        check_column("terminated", terminated, "b", columns.terminated)
+        check_column("truncated", truncated, "b", columns.truncated)
         columns.rewards[...], columns.terminated[...], columns.truncated[...] = rewards, terminated, truncated
         columns.all_observations(observations)
         self.write_masks(info)
@@ -207,12 +234,21 @@ class Environments:
             else:
                 # One environment cannot be made anew or seeded alone: it continues its own random stream.
                 self.reset(np.flatnonzero(todo != NOTHING))
-        except Exception as error:
+        except BaseException as error:
             return self.failures(error)
         return None
 
     def render(self, row):
-        return None
+        picture = self.envs.render(row)
+        return self.screen(row) if picture is None else picture
+
+    def screen(self, row):
+        """Returns the newest frame of an observation that is an image of pixels, in grey or in colours."""
+        image = self.columns.image(row)
+        if image is None:
+            return None
+        frame = image[-3:] if len(image) == 3 else image[-1:]
+        return np.broadcast_to(frame.transpose(1, 2, 0), (*frame.shape[1:], 3))
 
     def close(self):
         self.envs.close()
