@@ -309,6 +309,37 @@ def test_a_dictionary_of_observations_is_learned_from():
         agent.predict({"picture": batch["picture"]})
 
 
+def test_an_agent_takes_what_its_environment_returns():
+    class Nested(gymnasium.Env):
+        observation_space = gymnasium.spaces.Tuple(
+            [
+                gymnasium.spaces.Dict(room=gymnasium.spaces.Discrete(3), clock=gymnasium.spaces.Box(0.0, 9.0, ())),
+                gymnasium.spaces.Box(0, 255, (2, 8, 8, 3), np.uint8),
+            ]
+        )
+        action_space = gymnasium.spaces.Discrete(3, start=5)
+
+        def reset(self, seed=None, options=None):
+            super().reset(seed=seed)
+            self.steps = 0
+            return self.observation_space.sample(), {}
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            self.steps += 1
+            return self.observation_space.sample(), 1.0, self.steps == 5, False, {}
+
+    agent = burn_pg.train(env=Nested, preset="ppo-minatar", **SMALL)
+    envs = gymnasium.vector.SyncVectorEnv([Nested] * 3)
+    batch, _ = envs.reset(seed=1)
+    actions, _ = agent.predict(batch)
+    envs.step(actions)
+    for row, (inner, pictures) in enumerate(gymnasium.vector.utils.iterate(envs.observation_space, batch)):
+        action, _ = agent.predict((inner, pictures))
+        assert action == actions[row]
+        assert Nested.action_space.contains(action)
+
+
 def test_a_recurrent_policy_returns_its_state():
     agent = burn_pg.train("CartPole-v1", **{"network.recurrence": {"cell": "gru", "size": 8}}, **SMALL)
     observations = np.zeros((3, 4), np.float32)
@@ -351,6 +382,11 @@ def test_what_is_wrong_is_said():
         agent.predict([0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="it must be 1 or more"):
         agent.evaluate(episodes=0)
+    with pytest.raises(ValueError, match=r"seed is -1; it must be a whole number from 0 to 2\^64 - 1"):
+        agent.evaluate(episodes=2, seed=-1)
+    for seed in (-1, 1.5, 2**63):
+        with pytest.raises(ValueError, match=rf"seed is {seed}; it must be a whole number from 0 to 2\^63 - 1"):
+            burn_pg.train("CartPole-v1", seed=seed)
     with pytest.raises(ValueError, match="no observations"):
         agent.predict(np.zeros((0, 4)))
     with pytest.raises(ValueError, match=r"action_masks has the shape \(1,\); it must be \(2, 2\)"):

@@ -91,6 +91,16 @@ def test_what_is_wrong_is_said():
     env = burn_pg.VectorEnv("CartPole-v1", 2)
     with pytest.raises(burn_pg.Error, match="call `reset` before `step`"):
         env.step(np.array([0, 0]))
+    for seed in (-1, 1.5, 2**64, [1, -1], [None, 1], "1"):
+        with pytest.raises(ValueError, match=r"seed is .*; it must be a whole number from 0 to 2\^64 - 1"):
+            env.reset(seed=seed)
+    with pytest.raises(ValueError, match="`mask` is no option of reset; the only one is `reset_mask`"):
+        env.reset(options={"mask": [True, True]})
+    for num_envs in (-1, 0, 1.5):
+        with pytest.raises(ValueError, match=f"num_envs is {num_envs}; it must be a whole number from 1"):
+            burn_pg.VectorEnv("CartPole-v1", num_envs)
+    env.reset(seed=2**64 - 1)
+    env.reset(seed=np.arange(2))
     env.reset(seed=0)
     for actions in [[0], [0, 1, 1]]:
         with pytest.raises(burn_pg.Error, match=f"{len(actions)}.* 2|2.* {len(actions)}"):

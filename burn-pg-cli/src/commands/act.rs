@@ -105,7 +105,9 @@ fn bad_line(number: u64, error: Error, keep_going: bool) -> Result<Value, Failur
 fn answer(decision: &Decision, spec: &EnvSpec) -> Value {
     let Decision { actions, parameters, values, .. } = decision;
     let action = match (&spec.action_space, actions) {
-        (Space::Discrete { .. }, ActionBuffer::Discrete(actions)) => json!(actions[0]),
+        (Space::Discrete { start, .. }, ActionBuffer::Discrete(actions)) => {
+            json!(i64::from(*start) + i64::from(actions[0]))
+        }
         (_, ActionBuffer::Discrete(actions) | ActionBuffer::MultiDiscrete(actions)) => json!(actions),
         (_, ActionBuffer::MultiBinary(actions)) => json!(actions),
         (_, ActionBuffer::Continuous(actions)) => json!(actions),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import burn_pg_native
+from .arguments import whole
 from .hosting import causes, hosted
 from .interpreter import prefer_this_one
 from .spaces import flat_rows
@@ -85,7 +86,12 @@ class Agent:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns the actions for a batch of observations, or the action for one, as the environment takes them.
 
-        A dictionary needs only the parts that the actor sees (`network.actor_inputs`).
+        Observations are the environment's own: images with channels first or last, frames of images, dictionaries and
+        tuples. A discrete one is a whole number that counts from 0, or flags, one for each value; one of `MultiDiscrete` is
+        flags. A dictionary needs only the parts that the actor sees (`network.actor_inputs`).
+
+        The starts and shapes of `MultiDiscrete` and `MultiBinary` actions, and the structure of `Dict` and `Tuple` actions,
+        are not stored: these come as one row for each observation, counted from 0.
 
         Also returns the recurrent state, which is `None` unless the policy is recurrent: pass it on with the next
         observation, and say with `episode_start` (shape `[batch]`) which episodes have just begun. With
@@ -93,6 +99,7 @@ class Agent:
         Stable-Baselines3.
         """
         spec = self.spec
+        seed = None if seed is None else whole("seed", seed)
         rows, single = flat_rows(spec["observation_space"], observation, self._native.inputs())
         if len(rows) == 0:
             raise ValueError("there are no observations")
@@ -129,6 +136,7 @@ class Agent:
         prefer_this_one()
         if episodes < 1:
             raise ValueError(f"episodes is {episodes}; it must be 1 or more")
+        seed = whole("seed", seed)
         with causes():
             returns, lengths = self._native.evaluate(episodes, seed, not deterministic, threads)
         return Evaluation(np.array(returns), np.array(lengths, np.int64))

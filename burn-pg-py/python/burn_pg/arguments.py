@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,8 @@ def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str 
         arguments.append(config)
     elif config is not None:
         raise TypeError(f"config is a {type(config).__name__}; it must be a name, a path, or a dictionary")
+    if "seed" in settings:
+        settings["seed"] = whole("seed", settings["seed"], bits=63)
     for name in OPTIONS:
         if name in settings:
             arguments += ["--" + name.replace("_", "-"), str(settings.pop(name))]
@@ -43,6 +46,17 @@ def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str 
     if changes:
         arguments += ["--set", *changes]
     return arguments, json.dumps(tables) if tables else None
+
+
+def whole(name: str, value: Any, least: int = 0, bits: int = 64) -> int:
+    """Returns an argument as an `int`; refuses all but whole numbers from `least` to `2^bits - 1`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if not least <= number < 2**bits:
+        raise ValueError(f"{name} is {value}; it must be a whole number from {least} to 2^{bits} - 1")
+    return number
 
 
 def merge(tables: dict[str, Any], path: list[str], values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv as GymnasiumVectorEnv
 from gymnasium.vector.utils import batch_space
 
 from . import burn_pg_native
-from .arguments import plain
+from .arguments import plain, whole
 from .interpreter import prefer_this_one
 from .spaces import elements, is_flat, to_gymnasium
 
@@ -47,10 +47,10 @@ class VectorEnv(GymnasiumVectorEnv):
 
         `autoreset_mode` is one of Gymnasium's. The other arguments are for environments of Python, which worker processes
         step: `kwargs` of the environment, `wrappers`, the interpreter, the number of processes, and the seconds after which
-        a step counts as hanging. EnvPool's and ALE's environments need the mode `SAME_STEP`.
+        a step counts as hanging.
         """
         prefer_this_one()
-        mode = AutoresetMode(autoreset_mode)
+        mode, num_envs = AutoresetMode(autoreset_mode), whole("num_envs", num_envs, least=1, bits=31)
         if workers is not None and workers < 1:
             raise ValueError(f"workers is {workers}; it must be 1 or more")
         options = {"kwargs": kwargs or {}, "wrappers": wrappers or [], "python": python, "workers": workers}
@@ -73,19 +73,27 @@ class VectorEnv(GymnasiumVectorEnv):
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts new episodes, in the environments of `options["reset_mask"]` or in all.
+        """Starts new episodes, in the environments of `options["reset_mask"]`, the only option, or in all.
 
-        Environment i gets the seed `seed + i`, or the i-th of a list. Without a seed, the random streams continue.
+        Environment i gets the seed `seed + i`, or the i-th of a list. Without a seed, the random streams continue. Seeds are
+        whole numbers from 0 to 2^64 - 1.
         """
+        unknown = sorted(set(options or {}) - {"reset_mask"})
+        if unknown:
+            raise ValueError(f"`{unknown[0]}` is no option of reset; the only one is `reset_mask`")
+        if isinstance(seed, (list, tuple, np.ndarray)):
+            seed = [whole("seed", each) for each in seed]
+        elif seed is not None:
+            seed = whole("seed", seed)
         mask = (options or {}).get("reset_mask")
         if mask is not None:
             observations, info = self._native.reset(mask=np.asarray(mask, np.bool_).tolist())
-        elif isinstance(seed, (list, tuple, np.ndarray)):
-            observations, info = self._native.reset(seeds=[int(each) for each in seed])
+        elif isinstance(seed, list):
+            observations, info = self._native.reset(seeds=seed)
         elif seed is None and self._is_seeded:
             observations, info = self._native.reset()
         else:
-            observations, info = self._native.reset(seed=secrets.randbits(32) if seed is None else int(seed))
+            observations, info = self._native.reset(seed=secrets.randbits(32) if seed is None else seed)
         self._is_seeded = True
         return elements(self._space, observations), info
 

@@ -69,7 +69,8 @@ class Columns:
     def __init__(self, shared, layout, rows, environments):
         import numpy as np
 
-        self.current = shared.column(np.uint32, layout["current"], 1)
+        # An element of a view is written faster than one of an array.
+        self.current = memoryview(shared.column(np.uint32, layout["current"], 1))
         self.todo = shared.column(np.uint8, layout["todo"], rows)
         self.seeds = shared.column(np.uint64, layout["seeds"], rows)
         self.actions = shared.column(environments.actions.dtype, layout["actions"], rows, layout["action_len"])
