@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`Alone`] | one |
 //! | [`Threads`] | threads of this process |
+//! | `Mpi` of the crate `burn-pg-mpi` | processes, on one machine or on many |
 
 mod alone;
 mod mean;
@@ -43,19 +44,27 @@ pub trait GradientSync: Send + Sync {
     /// # Errors
     /// If a rank is lost, or passes another number of values.
     fn add_up(&self, values: &mut [f32]) -> Result<(), SyncError> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let all = self.all_gather(&bytes)?;
-        values.fill(0.0);
-        for (rank, bytes) in all.iter().enumerate() {
-            if bytes.len() != 4 * values.len() {
-                return Err(SyncError::Length { rank, found: bytes.len() / 4, expected: values.len() });
-            }
-            for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-                *value += f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-            }
-        }
-        Ok(())
+        add_in_order(self, values)
     }
+}
+
+/// Adds up `values` over all ranks in their order: the default of [`GradientSync::add_up`].
+///
+/// # Errors
+/// As [`GradientSync::add_up`].
+pub fn add_in_order(sync: &(impl GradientSync + ?Sized), values: &mut [f32]) -> Result<(), SyncError> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let all = sync.all_gather(&bytes)?;
+    values.fill(0.0);
+    for (rank, bytes) in all.iter().enumerate() {
+        if bytes.len() != 4 * values.len() {
+            return Err(SyncError::Length { rank, found: bytes.len() / 4, expected: values.len() });
+        }
+        for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+            *value += f32::from_le_bytes(bytes.try_into().expect("four bytes"));
+        }
+    }
+    Ok(())
 }
 
 /// What numbers are about that ranks exchange: all must be about the same.
@@ -137,6 +146,12 @@ impl Ranks {
     #[must_use]
     pub fn count(&self) -> usize {
         self.sync.ranks()
+    }
+
+    /// Returns what connects the ranks.
+    #[must_use]
+    pub fn sync(&self) -> &dyn GradientSync {
+        &*self.sync
     }
 
     /// True if there is one rank.
