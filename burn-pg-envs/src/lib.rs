@@ -45,4 +45,6 @@ pub use registry::{is_of_python, make, make_with, register, register_env, spec, 
 pub use seeding::{EnvRng, SeedSequence};
 pub use space::{Part, Space};
 pub use unknown::UnknownName;
-pub use vector::{Autoreset, EnvBlock, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch, check_blocks};
+pub use vector::{
+    Autoreset, EnvBlock, Gather, SavedEnvs, StepBatch, StepView, VecEnv, VectorEnv, WholeBatch, check_blocks,
+};

@@ -71,8 +71,8 @@ impl Envs {
             let actions = ActionBuffer::new(&envs.spec().action_space);
             Ok(Inner { envs, actions, autoreset, is_new: true })
         };
-        let made = if may_take_long { attended(py, make)?? } else { py.detach(make)? };
-        Ok(Self { inner: Arc::new(Mutex::new(made)), may_take_long })
+        let inner = if may_take_long { attended(py, make)?? } else { py.detach(make)? };
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), may_take_long })
     }
 
     /// The specification, as JSON.

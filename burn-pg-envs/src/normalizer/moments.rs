@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Gather;
+
 /// Running mean and variance of vectors of D elements, updated one batch at a time.
 ///
 /// Equal to Stable-Baselines3's `RunningMeanStd`: it starts as if it had seen 1e-4 vectors of mean 0 and variance 1.
@@ -86,7 +88,7 @@ impl RunningMoments {
 
     /// Combines what came after `before` with what came after it elsewhere, and sets `before` to the result. `gather` returns
     /// the numbers of all places, in one order.
-    pub(crate) fn exchange(&mut self, before: &mut Self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>) {
+    pub(crate) fn exchange(&mut self, before: &mut Self, gather: &mut Gather<'_>) {
         let Self { mean, variance, count } = self.since(before);
         let len = mean.len();
         let Some(all) = gather(&[mean, variance, vec![count]].concat()) else { return };

@@ -33,6 +33,10 @@ pub enum Autoreset {
     Disabled,
 }
 
+/// Takes the numbers of one batch of environments, and returns those of all batches in one order; `None` if that is not
+/// possible.
+pub type Gather<'a> = dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>> + 'a;
+
 /// A batch of environments behind one interface: a [`VecEnv`], or a simulator of your own.
 ///
 /// Five methods are required, and enough to train a policy; [`StepBatch::record`] and [`StepBatch::begin`] do the
@@ -167,10 +171,9 @@ pub trait VectorEnv: Send {
         None
     }
 
-    /// Combines statistics over all steps, such as those that normalise observations, with those of other batches.
-    /// `gather` takes the numbers of this batch since the last call, and returns those of all batches in one order; `None` if
-    /// that is not possible. Default: there are none.
-    fn exchange_statistics(&mut self, _gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>) {}
+    /// Combines statistics over all steps since the last call, such as those that normalise observations, with those of
+    /// other batches. Default: there are none.
+    fn exchange_statistics(&mut self, _gather: &mut Gather<'_>) {}
 
     /// Returns a picture of environment `env` as it is now, after any reset; `None` if there is no picture. Optional:
     /// `watch` needs it. Default: `None`.
@@ -209,7 +212,7 @@ impl<V: VectorEnv + ?Sized> VectorEnv for Box<V> {
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;
             fn restart(&mut self, env: usize, seed: u64) -> Result<&StepBatch, EnvError>;
             fn step(&mut self, actions: Actions<'_>) -> Result<&StepBatch, EnvError>;
-            fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>);
+            fn exchange_statistics(&mut self, gather: &mut Gather<'_>);
             fn blocks(&mut self, size: usize) -> Option<Vec<Box<dyn EnvBlock + '_>>>;
             fn save(&self) -> Result<SavedEnvs, EnvError>;
             fn load(&mut self, saved: &SavedEnvs) -> Result<(), EnvError>;

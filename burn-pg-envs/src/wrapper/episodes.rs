@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
+    Actions, Autoreset, EnvError, EnvSpec, Gather, SavedEnvs, StepBatch, VectorEnv, normalizer::ObservationNormalizer,
     render::Scene,
 };
 
@@ -103,7 +103,7 @@ impl<V: VectorEnv> VectorEnv for RecordEpisodes<V> {
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
-            fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>);
+            fn exchange_statistics(&mut self, gather: &mut Gather<'_>);
             fn set_time_limit(&mut self, steps: Option<u32>) -> Result<(), EnvError>;
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actions, Autoreset, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, VectorEnv,
+    Actions, Autoreset, EnvError, EnvSpec, Gather, SavedEnvs, Space, StepBatch, VectorEnv,
     normalizer::{ObservationNormalizer, RewardNormalizer, RunningMoments},
     render::Scene,
 };
@@ -192,7 +192,7 @@ impl<V: VectorEnv> VectorEnv for Normalize<V> {
         self.observations.as_ref()
     }
 
-    fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>) {
+    fn exchange_statistics(&mut self, gather: &mut Gather<'_>) {
         let [observations, rewards] = &mut self.exchanged;
         if let (Some(normalizer), Some(before)) = (&mut self.observations, observations) {
             normalizer.moments.exchange(before, gather);

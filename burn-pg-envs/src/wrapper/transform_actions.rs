@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actions, Autoreset, EnvBlock, EnvError, EnvSpec, SavedEnvs, Space, StepBatch, StepView, VectorEnv,
+    Actions, Autoreset, EnvBlock, EnvError, EnvSpec, Gather, SavedEnvs, Space, StepBatch, StepView, VectorEnv,
     normalizer::ObservationNormalizer, render::Scene, space::bounds,
 };
 
@@ -175,7 +175,7 @@ impl<V: VectorEnv> VectorEnv for TransformActions<V> {
             fn observation_normalizer(&self) -> Option<&ObservationNormalizer>;
             fn render(&self, env: usize) -> Option<Scene>;
             fn set_autoreset(&mut self, autoreset: Autoreset) -> Result<(), EnvError>;
-            fn exchange_statistics(&mut self, gather: &mut dyn FnMut(&[f64]) -> Option<Vec<Vec<f64>>>);
+            fn exchange_statistics(&mut self, gather: &mut Gather<'_>);
             fn reset(&mut self, seed: u64) -> Result<&StepBatch, EnvError>;
             fn reset_each(&mut self, seeds: &[u64]) -> Result<&StepBatch, EnvError>;
             fn reset_where(&mut self, mask: &[bool]) -> Result<&StepBatch, EnvError>;

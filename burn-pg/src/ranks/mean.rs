@@ -45,7 +45,9 @@ impl Ranks {
             return;
         }
         let divisor = ((of_squares - total * mean * mean).max(0.0) / freedom).sqrt() + 1e-8;
-        values.iter_mut().for_each(|value| *value = T::of((value.double() - mean) / divisor));
+        for value in values {
+            *value = T::of((value.double() - mean) / divisor);
+        }
     }
 }
 
@@ -73,7 +75,10 @@ mod tests {
         let all = on_ranks(3, |ranks| {
             // Rank 2 has no samples.
             let (mass, value) = [(1.0, 2.0), (3.0, 6.0), (0.0, f64::NAN)][ranks.rank()];
-            let (mut metrics, mut double, mut single) = ([value], [value, -value], [value as f32]);
+            let (mut metrics, mut double, mut single) = ([value], [value, -value], [f32::NAN]);
+            if mass > 0.0 {
+                single = [if ranks.rank() == 0 { 2.0 } else { 6.0 }];
+            }
             ranks.average(mass, &mut metrics, &mut double);
             ranks.average(mass, &mut [], &mut single);
             (metrics, double, single, ranks.check())

@@ -191,9 +191,11 @@ fn a_reset_in_place_of_a_step_is_recorded_and_not_learnt_from() {
     let mut same_step = self::collector();
     let expected = estimator.estimate(&same_step.collect(&probe()).unwrap().trajectory());
     let learnt: Vec<f64> = (0..15).filter(|&row| rollout.valid[row]).map(|row| targets.advantages[row]).collect();
-    let mut sorted = [learnt, expected.advantages];
-    sorted.iter_mut().for_each(|advantages| advantages.sort_by(f64::total_cmp));
-    assert_eq!(sorted[0], sorted[1]);
+    let [ours, expected] = [learnt, expected.advantages].map(|mut advantages| {
+        advantages.sort_by(f64::total_cmp);
+        advantages
+    });
+    assert_eq!(ours, expected);
     rollout.set_targets(&targets);
     let batch = Batch::upload(rollout, &flex());
     assert_eq!(batch.len(), 12);
