@@ -16,7 +16,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("import", &["import sb3.safetensors --env CartPole-v1 --out runs/imported"]),
-    ("plan", &["plan CartPole-v1", "plan CartPole-v1 --set num_envs=65536 hidden_sizes=[1024,1024] --json"]),
+    (
+        "plan",
+        &["plan CartPole-v1", "plan CartPole-v1 --set num_envs=4096 hidden_sizes=[1024,1024] total_steps=1e9 --json"],
+    ),
     (
         "config",
         &["config CartPole-v1", "config Pendulum-v1 --algo a2c --out my.toml", "train Pendulum-v1 --config my.toml"],

@@ -50,15 +50,16 @@ impl Failure {
         }
     }
 
-    /// Replaces the message by `tell(message)`. The message is joined into one line first, because messages of drivers
-    /// have several lines.
+    /// Replaces the message by `tell(message)`. Messages of drivers, which have several lines, are joined into one first. Of
+    /// others, `tell` gets the first line; those after it, such as a traceback of Python, follow at the end.
     pub fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
-        let on_one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = |error: &anyhow::Error| anyhow::Error::msg(tell(&on_one_line(message(error))));
         match self {
-            Self::Usage(error) => Self::Usage(told(&error)),
-            Self::Run(error) => Self::Run(told(&error)),
-            Self::Device(error) => Self::Device(told(&error)),
+            Self::Usage(error) => Self::Usage(anyhow::Error::msg(told_by_lines(&error, tell))),
+            Self::Run(error) => Self::Run(anyhow::Error::msg(told_by_lines(&error, tell))),
+            Self::Device(error) => {
+                let on_one_line: Vec<_> = message(&error).split_whitespace().map(str::to_owned).collect();
+                Self::Device(anyhow::Error::msg(tell(&on_one_line.join(" "))))
+            }
             interrupted @ Self::Interrupted { .. } => interrupted,
         }
     }
@@ -90,6 +91,14 @@ fn end(code: u8) -> ! {
     // On Windows, all other threads have ended before any destructor runs.
     #[cfg(not(unix))]
     std::process::exit(code.into());
+}
+
+fn told_by_lines(error: &anyhow::Error, tell: impl FnOnce(&str) -> String) -> String {
+    let all = message(error);
+    match all.split_once('\n') {
+        None => tell(&all),
+        Some((first, rest)) => format!("{}\n{rest}", tell(first.trim_end_matches(':'))),
+    }
 }
 
 /// Returns the messages of an error and its causes. A cause that the text already ends with is not repeated.

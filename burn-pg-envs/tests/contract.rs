@@ -218,7 +218,7 @@ fn each_break_of_the_contract_is_named() {
         (Break::SaveOfAnyName, "`load` accepts a state saved by environments with another name"),
         (Break::ResetOfAll, "`reset_where` of environment 0 changes another one"),
         (Break::RestartIgnoresSeed, "the same seed, in `restart` and in `reset_each`"),
-        (Break::Blocks, "the vector `observations` of `Lines-v0` has 5 elements; 1 environments need 1"),
+        (Break::Blocks, "the vector `valid` of `Lines-v0` has 5 elements; 1 environments need 1"),
         (Break::MisplacedBlocks, "5 environments are in 4 blocks of 1"),
     ] {
         let error = check_env(|| Ok(Lines::new(8, 5, breaks))).expect_err(&format!("{breaks:?}")).to_string();

@@ -38,6 +38,8 @@ struct Job {
     /// The directory of a new run, if one is given.
     out: Option<PathBuf>,
     earlier: Option<EarlierRun>,
+    /// True if a number of steps was given for an earlier run.
+    is_extended: bool,
 }
 
 /// What training returns: the agent, the directory of the run, and the evaluation.
@@ -62,11 +64,12 @@ pub fn train(
     let job = attended(py, move || {
         if let Some(path) = &resumed {
             let (run, config) = burn_pg_cli::resume(path, &arguments).map_err(Refused)?;
-            return Ok(Job { config, out: None, earlier: Some(run) });
+            let is_extended = arguments.iter().any(|argument| argument.starts_with("--total-steps"));
+            return Ok(Job { config, out: None, earlier: Some(run), is_extended });
         }
         let table = given.as_deref().map(settings).transpose()?;
         let config = burn_pg_cli::configure(&arguments, SETTINGS, table).map_err(Refused)?;
-        Ok::<_, Refused>(Job { config, out, earlier: None })
+        Ok::<_, Refused>(Job { config, out, earlier: None, is_extended: false })
     })??;
     let (events, received) = channel();
     let stop = Arc::new(AtomicBool::new(false));
@@ -203,12 +206,21 @@ impl Observer for Reporter {
 
 /// Trains to the end, and evaluates the policy over `episodes` episodes, or as the configuration says.
 fn run(job: Job, mut reporter: Reporter, episodes: Option<usize>) -> Result<Trained> {
-    let Job { config, out, earlier } = job;
+    let Job { config, out, earlier, is_extended } = job;
     let device = device::open(config.run.device)?;
     with_threads(config.run.threads, move || {
         let trainer = Trainer::of(&config, &device.device)?;
         let mut session = match (earlier, out) {
-            (Some(run), _) => run.restore(trainer)?.go_on()?.0,
+            (Some(run), _) => {
+                let restored = run.restore(trainer)?;
+                let (done, total) = (restored.trainer().env_steps(), config.run.total_steps);
+                if is_extended && restored.trainer().is_over() {
+                    let reason =
+                        format!("the run has done {done} steps: with total_steps={total} nothing is left to train");
+                    return Err(Refused(reason));
+                }
+                restored.go_on()?.0
+            }
             (None, Some(path)) => Session::begin(trainer, RunDir::create(&path)?)?,
             (None, None) => Session::begin(trainer, burn_pg_cli::new_run_dir(&config)?)?,
         };

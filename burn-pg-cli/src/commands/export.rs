@@ -35,7 +35,7 @@ pub struct Args {
 pub fn run(args: &Args, registry: &Registry) -> Result<(), Failure> {
     let bytes = prepare(args, registry).map_err(Failure::refused)?;
     export::write(&bytes, &args.out, args.force).map_err(Failure::usage)?;
-    print_line(format_args!("{} bytes of {} in {}", bytes.len(), args.format, args.out.display()))
+    print_line(format_args!("saved in {} ({}, {} bytes)", args.out.display(), args.format, bytes.len()))
 }
 
 fn prepare(args: &Args, registry: &Registry) -> Result<Vec<u8>> {

@@ -91,7 +91,8 @@ impl Health {
         let explained = self.explained.figure(
             "explained variance",
             "values predict nothing: scale rewards, raise value_weight",
-            |explained| share < 0.2 || explained >= 0.0,
+            // Returns that hardly differ any more leave nothing to explain.
+            |explained| share < 0.2 || explained >= 0.0 || is_solved,
         );
         let usual = self.median_grad_norm();
         let grad_norm = self.grad_norm.map(|value| Figure {

@@ -15,7 +15,7 @@ fn an_agent_acts_on_what_it_reads_and_is_exported_to_both_formats() {
         let out = format!("policy.{format}");
         let said = burn_pg(run, ["export", "run", "--format", format, "--out", &out]);
         let bytes = fs::metadata(run.join(&out)).unwrap().len();
-        assert_eq!(success(&said), format!("{bytes} bytes of {format} in {out}\n"));
+        assert_eq!(success(&said), format!("saved in {out} ({format}, {bytes} bytes)\n"));
     }
     let exported = fs::read(run.join("policy.onnx")).unwrap();
     let again = ["export", "run", "--format", "onnx", "--out", "policy.onnx"];

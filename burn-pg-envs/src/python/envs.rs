@@ -148,11 +148,11 @@ impl PythonEnvs {
                 let todo = match todo(env) {
                     // A new process has none of the old random streams.
                     Todo::Reset | Todo::Nothing if is_new || state.phase == Phase::MustBeReset && state.steps == 0 => {
-                        (state.seed, state.steps) = (mix(state.seed, state.steps), 0);
+                        (state.seed, state.steps) = (mix(state.seed, state.steps) % SEEDS, 0);
                         Todo::ResetSeeded
                     }
                     seeded @ (Todo::ResetSeeded | Todo::MakeAnew) => {
-                        (state.seed, state.steps) = (seed(env), 0);
+                        (state.seed, state.steps) = (seed(env) % SEEDS, 0);
                         seeded
                     }
                     other => other,
@@ -213,6 +213,9 @@ impl PythonEnvs {
         }
     }
 }
+
+/// Seeds are below this number, because many environments pass theirs on to generators that take no larger one.
+const SEEDS: u64 = 1 << 31;
 
 /// Returns the seed of new episodes after `steps` steps of an environment that was seeded with `seed`.
 #[allow(clippy::cast_possible_truncation)] // both halves are used

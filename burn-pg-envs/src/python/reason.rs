@@ -15,10 +15,9 @@ const PACKAGES: [(&str, &str); 6] = [
 ];
 
 /// Exceptions whose message says all that there is to know.
-const EXPLAINED: [&str; 8] = [
+const EXPLAINED: [&str; 7] = [
     "DependencyNotInstalled",
     "DeprecatedEnv",
-    "NameNotFound",
     "NamespaceNotFound",
     "TooOld",
     "Unsupported",
@@ -42,6 +41,9 @@ pub fn of_start(trouble: &Trouble, python: &Path) -> String {
                 "`{python}` has no module `{module}`; install it with: {python} -m pip install \"{package}\" (a module of \
                  your own is found from the folder that holds it)"
             )
+        }
+        None if exception.kind == "NameNotFound" => {
+            format!("{} (one that a module of your own registers is named gym:MODULE:NAME)", exception.message)
         }
         None if EXPLAINED.contains(&exception.kind.as_str()) => exception.message.clone(),
         None => of_failure(exception),

@@ -21,11 +21,11 @@ impl StepView<'_> {
     pub fn check(&self, spec: &EnvSpec, num_envs: usize) -> Result<(), EnvError> {
         let RowLens { observation, mask, .. } = RowLens::of(spec);
         let vectors = [
+            ("valid", self.valid.len(), 1),
             ("observations", self.observations.len(), observation),
             ("rewards", self.rewards.len(), 1),
             ("terminated", self.terminated.len(), 1),
             ("truncated", self.truncated.len(), 1),
-            ("valid", self.valid.len(), 1),
             ("action_masks", self.action_masks.len(), mask),
             ("final_observations", self.final_observations.len(), observation),
             ("episode_returns", self.episode_returns.len(), 1),
@@ -63,7 +63,7 @@ mod tests {
         let batch = StepBatch::new(&spec, 4);
         assert_eq!(batch.check(&spec, 4), Ok(()));
         let error = batch.check(&spec, 5).unwrap_err();
-        assert!(matches!(error, EnvError::BatchLen { vector: "observations", given: 12, expected: 5, .. }), "{error}");
+        assert!(matches!(error, EnvError::BatchLen { vector: "valid", given: 4, expected: 5, .. }), "{error}");
         let shorten: [(&str, Shorten); 9] = [
             ("observations", |batch| batch.observations.truncate(11)),
             ("rewards", |batch| batch.rewards.truncate(3)),

@@ -39,6 +39,10 @@ def arguments_of(config: Any, settings: dict[str, Any]) -> tuple[list[str], str 
             arguments += ["--" + name.replace("_", "-"), str(settings.pop(name))]
     changes = []
     for name, value in settings.items():
+        if callable(value):
+            raise TypeError(
+                f"{name} is a function; what changes over a run is a table, such as {{'kind': 'linear', 'start': 3e-4, 'end': 0.0}}"
+            )
         if isinstance(value, Mapping) and ("." in name or name in TABLES):
             merge(tables, name.split("."), plain(value))
         else:

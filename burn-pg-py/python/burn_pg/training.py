@@ -40,7 +40,8 @@ def train(
     `__cause__` of the `burn_pg.Error` that training then raises.
 
     `callback` is called after each update with its metrics, such as `episode_return_mean`, and ends the run if it returns
-    `False`. Everything is kept in the directory `out`, which must be new (default: a new one in `runs`). `resume` is the
+    `False`. At the end, the agent plays `evaluation_episodes` episodes (default: the setting `evaluation.episodes`, 100; 0 for
+    none). Everything is kept in the directory `out`, which must be new (default: a new one in `runs`). `resume` is the
     directory of an earlier run: it continues from its newest checkpoint, as if it had never stopped.
 
     Ctrl-C, and an exception in `callback`, end the run after the update, save it, and are raised here.

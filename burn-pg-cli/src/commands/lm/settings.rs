@@ -49,8 +49,8 @@ pub struct SettingsArgs {
     /// Take settings from this TOML file, with the tables `task`, `train` and `lora`; `lm.toml` of a run directory is one
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Change a setting, such as updates=100, train.learning_rate=1e-4 or task.kl.weight=0.1; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Change settings, such as updates=100, train.learning_rate=1e-4 or task.kl.weight=0.1
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     pub set: Vec<String>,
     /// Train adapters of low rank in place of all weights; their settings are in the table `lora`
     #[arg(long)]

@@ -80,9 +80,24 @@ class Columns:
         self.masks = shared.column(np.bool_, layout["masks"], rows, layout["mask_len"])
         observations, stride = environments.observations, layout["observation_bytes"]
         first = observations.map(shared.memory, layout["observations"], stride, rows)
-        self.observation, self.all_observations = first
-        self.final_observation, _ = observations.map(shared.memory, layout["final_observations"], stride, rows)
+        self.observation, self.all_observations, self.usual_observations = first
+        self.final_observation, *_ = observations.map(shared.memory, layout["final_observations"], stride, rows)
         self.image = observations.images(shared.memory, layout["observations"], stride, rows)
+
+
+def pixels_of(picture):
+    """Returns height, width, and three bytes for each pixel. Fractions of 1 become bytes; grey becomes colours."""
+    import numpy as np
+
+    picture = np.asarray(picture)
+    if picture.dtype.kind == "f" and picture.max(initial=0) <= 1:
+        picture = picture * 255
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    if picture.ndim == 2:
+        picture = picture[:, :, None]
+    if picture.shape[2] < 3:
+        picture = np.repeat(picture[:, :, :1], 3, 2)
+    return *picture.shape[:2], picture[:, :, :3].tobytes()
 
 
 def answer(channel, environments, notice):
@@ -102,9 +117,12 @@ def answer(channel, environments, notice):
                 if picture is None:
                     channel.send_body(b"n", b"")
                     continue
-                height, width = picture.shape[:2]
+                height, width, pixels = pixels_of(picture)
                 size = height.to_bytes(4, "little") + width.to_bytes(4, "little")
-                channel.send_body(b"p", size + picture[:, :, :3].astype("uint8").tobytes())
+                channel.send_body(b"p", size + pixels)
+                continue
+            except NotImplementedError:
+                channel.send_body(b"n", b"")
                 continue
             except BaseException as error:
                 failures = {row: error}

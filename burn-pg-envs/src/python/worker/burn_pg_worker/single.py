@@ -133,9 +133,9 @@ class Environments:
     def step_all(self):
         """Steps every environment, and resets those whose episode ends. Returns the failures, by row."""
         columns, failures, read = self.columns, None, self.read
-        actions, write, current = columns.actions, columns.observation, columns.current
+        actions, current = columns.actions, columns.current
         # Lists are filled faster than columns.
-        rewards, terminations, truncations = [], [], []
+        observations, rewards, terminations, truncations = [], [], [], []
         for row, env in enumerate(self.envs):
             current[0] = row
             try:
@@ -148,16 +148,28 @@ class Environments:
                 if terminated or truncated:
                     columns.final_observation(row, observation)
                     observation, info = env.reset()
-                write(row, observation)
                 if info or self.masks is not None:
                     self.write_mask(row, info)
             except BaseException as error:
                 failures = {**(failures or {}), row: error}
-                reward, terminated, truncated = 0.0, False, False
+                observation, reward, terminated, truncated = None, 0.0, False, False
+            observations.append(observation)
             rewards.append(reward)
             terminations.append(terminated)
             truncations.append(truncated)
+        if failures or not columns.usual_observations(observations):
+            failures = self.write_each(observations, failures)
         columns.rewards[:], columns.terminated[:], columns.truncated[:] = rewards, terminations, truncations
+        return failures
+
+    def write_each(self, observations, failures):
+        """Writes the observations of all rows that have not failed. Returns the failures, by row."""
+        for row, observation in enumerate(observations):
+            if failures is None or row not in failures:
+                try:
+                    self.columns.observation(row, observation)
+                except BaseException as error:
+                    failures = {**(failures or {}), row: error}
         return failures
 
     def do_each(self):
