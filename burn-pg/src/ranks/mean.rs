@@ -131,5 +131,15 @@ mod tests {
             ranks.check().unwrap_err().to_string()
         });
         assert!(differ[0].starts_with("rank 1 has 2 numbers where this rank has 1"), "{differ:?}");
+        let differ = on_ranks(2, |ranks| {
+            ranks.add_up(Topic::End, &mut vec![1.0; 2 - ranks.rank()]);
+            ranks.check().unwrap_err().to_string()
+        });
+        assert!(differ[1].starts_with("rank 0 has 2 numbers where this rank has 1"), "{differ:?}");
+        let apart = on_ranks(2, |ranks| {
+            ranks.add_up([Topic::End, Topic::Returns][ranks.rank()], &mut [1.0]);
+            ranks.check().unwrap_err().to_string()
+        });
+        assert!(apart[0].starts_with("rank 1 is at another place of its run"), "{apart:?}");
     }
 }

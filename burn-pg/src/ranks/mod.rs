@@ -182,9 +182,13 @@ impl Ranks {
 
     /// Adds up numbers over all ranks, in the order of the ranks. They are NaN after a failure.
     pub(crate) fn add_up(&self, topic: Topic, numbers: &mut [f64]) {
-        let all = self.gather(topic, numbers);
-        let fits = |all: &Vec<Vec<f64>>| all.iter().all(|of_rank| of_rank.len() == numbers.len());
-        let Some(all) = all.filter(fits) else { return numbers.fill(f64::NAN) };
+        let expected = numbers.len();
+        let all = self.gather(topic, numbers).and_then(|all| {
+            let other = all.iter().enumerate().find(|(_, of_rank)| of_rank.len() != expected);
+            let length = other.map(|(rank, of_rank)| SyncError::Length { rank, found: of_rank.len(), expected });
+            self.noted(length.map_or(Ok(all), Err))
+        });
+        let Some(all) = all else { return numbers.fill(f64::NAN) };
         numbers.fill(0.0);
         for of_rank in all {
             numbers.iter_mut().zip(of_rank).for_each(|(sum, number)| *sum += number);
