@@ -77,6 +77,8 @@ def test_an_exception_in_the_callback_saves_the_run_and_is_raised():
 def test_ctrl_c_saves_the_run_and_is_raised():
     script = """
 import burn_pg, os, signal, threading
+# A job in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     burn_pg.train("CartPole-v1", total_steps=100_000_000, out="run")
@@ -91,6 +93,7 @@ except KeyboardInterrupt:
 def test_ctrl_c_ends_an_evaluation():
     script = """
 import burn_pg, os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 agent = burn_pg.train("Pendulum-v1", total_steps=4096, evaluation_episodes=0)
 threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 start = time.monotonic()
