@@ -3,6 +3,7 @@
 //! Later layers win: built-in defaults, preset, the policy that training starts from, configuration file, `--set`, and the
 //! options of the command line.
 
+mod base;
 mod located;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -22,6 +23,7 @@ use crate::{
     registry::{Registry, listed},
     tell::tell,
 };
+use base::for_images;
 use located::Located;
 
 /// The settings a user can give.
@@ -167,12 +169,8 @@ impl Settings {
             (None, Ok(config)) => Some(config.env.spec()?),
             (known, _) => known,
         };
-        if let Some(preset) = spec.as_ref().and_then(|spec| presets::for_images(&spec.observation_space))
-            && base.from == NO_PRESET
-            && algorithm_of(&base) == Some(Algo::Ppo)
-        {
-            base = of_preset(preset, presets::named(preset)?);
-            layers = over(&base);
+        if let Some(preset) = spec.as_ref().and_then(|spec| for_images(&base, spec)) {
+            (base, layers) = (preset.clone(), over(&preset));
         }
         let mut errors = Located::new(file.as_ref());
         for layer in &given {
@@ -259,21 +257,6 @@ impl Settings {
         }
     }
 
-    /// Returns the named preset, or the one tuned for the environment and the algorithm, or the one of the algorithm,
-    /// or no settings.
-    fn base(&self, env: &str, layers: &[Layer]) -> Result<Layer> {
-        if let Some(name) = &self.preset {
-            return Ok(of_preset(name, presets::named(name)?));
-        }
-        let algo = layers.iter().find_map(algorithm_of).unwrap_or(Algo::Ppo);
-        let tuned = presets::tuned_name(env, algo);
-        // The preset of the algorithm is not tuned for an environment.
-        let found = [tuned.as_str(), algo.name()].into_iter().find_map(|name| Some((name, presets::named(name).ok()?)));
-        let mut none = Layer { from: NO_PRESET.into(), settings: Table::new() };
-        none.set("algorithm.kind", algo.name())?;
-        Ok(found.map_or(none, |(name, table)| of_preset(name, table)))
-    }
-
     /// Returns the `--set` settings as layers, one for each place that they come from.
     fn layers_of(&self, settings: &[&str]) -> Result<Vec<Layer>> {
         let layer = |from: &str| Layer { from: from.into(), settings: Table::new() };
@@ -319,13 +302,6 @@ impl Settings {
         }
         Ok(layer)
     }
-}
-
-/// Where settings come from if there is no preset.
-const NO_PRESET: &str = "no preset";
-
-fn of_preset(name: &str, settings: Table) -> Layer {
-    Layer { from: format!("preset {name}"), settings }
 }
 
 fn algorithm_of(layer: &Layer) -> Option<Algo> {

@@ -6,7 +6,7 @@ use super::fused::{DevicePasses, Form, HostMetrics, Trained};
 use crate::{
     device::readback::read,
     kernel::{has_kernels, host::Real, threads::map_alone},
-    loss::{Metric, Objective, PartialOutput, Reported},
+    loss::{ContextPart, Metric, Objective, PartialOutput, Reported},
     optim::{
         Optimiser, OptimiserState, clip_global_norm, flatten_gradients, flatten_parameters, replace_parameters, upload,
     },
@@ -150,7 +150,7 @@ impl Learner {
         // The statistics are those of the whole minibatch, so this comes before the split.
         if self.normalize_advantages && counts {
             minibatch = during(Phase::Advantage, || minibatch.with_advantages_normalized_over(&self.ranks));
-        } else if self.normalize_advantages {
+        } else if self.normalize_advantages && !minibatch.lacks(ContextPart::Advantages) {
             self.ranks.normalize::<f32>(&mut [], &[]);
         }
         let mass = minibatch.mass();

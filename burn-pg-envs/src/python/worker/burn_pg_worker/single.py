@@ -13,9 +13,6 @@ import numpy as np
 from . import channel
 from .spaces import Actions, Masks, Observations, Unsupported
 
-# Seeds are below this number, because many environments pass theirs on to generators that take no larger one.
-SEEDS = 1 << 31
-
 # What is to be done with one environment.
 STEP, RESET_SEEDED, RESET, NOTHING, MAKE_ANEW, STEP_AND_RESET = range(6)
 
@@ -193,7 +190,7 @@ class Environments:
                 else:
                     if todo == MAKE_ANEW:
                         self.anew(row)
-                    seed = None if todo == RESET else int(columns.seeds[row]) % SEEDS
+                    seed = None if todo == RESET else int(columns.seeds[row])
                     observation, info = self.envs[row].reset(seed=seed)
                 columns.observation(row, observation)
                 self.write_mask(row, info)

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
-from .single import MAKE_ANEW, NOTHING, RESET_SEEDED, SEEDS, STEP, STEP_AND_RESET
+from .single import MAKE_ANEW, NOTHING, RESET_SEEDED, STEP, STEP_AND_RESET
 from .spaces import Actions, Masks, Observations, Unsupported
 
 # The names of Gymnasium's autoreset modes, and those that burn-pg reads.
@@ -39,7 +39,7 @@ class EnvPool:
 
     def reset_all(self, seeds):
         self.envs.close()
-        self.envs = self.make([int(seed) for seed in seeds % SEEDS])
+        self.envs = self.make(seeds.tolist())
         return self.envs.reset()[0], {}
 
     def reset(self, rows):
@@ -70,7 +70,7 @@ class Atari:
         self.limit, self.threshold = None, None
 
     def reset_all(self, seeds):
-        return self.envs.reset(seed=(seeds % SEEDS).astype(np.int64))[0], {}
+        return self.envs.reset(seed=seeds.astype(np.int64))[0], {}
 
     def reset(self, rows):
         mask = np.zeros(self.envs.num_envs, np.bool_)
@@ -106,7 +106,7 @@ class Batch:
         return "action_mask" in self.envs.reset(seed=0)[1]
 
     def reset_all(self, seeds):
-        seeds = [int(seed) for seed in seeds % SEEDS]
+        seeds = seeds.tolist()
         try:
             return self.envs.reset(seed=seeds)
         except (TypeError, gymnasium.error.Error):
